@@ -1,0 +1,5 @@
+"""``python -m batch``."""
+
+from batch.main import app
+
+app(prog_name="python -m batch")

@@ -1,0 +1,62 @@
+"""``export_head``: one reconstruction in every format asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facerecon.export.gltf import write_glb, write_gltf
+from facerecon.export.mesh import surface, uv_split_mesh
+from facerecon.export.obj import write_obj
+from facerecon.export.ply import write_ply
+from facerecon.export.rig import build_rig
+from facerecon.types import FaceReconError, Reconstruction
+
+FORMATS = ("glb", "obj", "ply", "gltf")
+
+
+class ExportError(FaceReconError):
+    """A head could not be written in the format asked for."""
+
+
+def export_head(
+    path_stem: str | Path, reconstruction: Reconstruction, head: Any, formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write a head as files.
+
+    ``obj`` and ``ply`` hold the head with the expression of the photo; ``glb`` and
+    ``gltf`` the neutral head, its 52 expressions as morph targets set to the photo's,
+    and joints for neck and eyes. All have the same vertices in the same order.
+
+    Args:
+        path_stem: folder and name without an ending; the folder is made where missing.
+        reconstruction: the head.
+        head: the ``HeadModel`` it was made with.
+        formats: any of ``FORMATS``.
+
+    Returns:
+        The files, in the order of ``formats``; OBJ brings its MTL and PNG.
+
+    Raises:
+        ExportError: an unknown format, or vertices that are not of this head model.
+        ImageError: a file cannot be written.
+    """
+    stem = Path(path_stem)
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ExportError(f"A head cannot be written as {unknown[0]!r}; choose from {', '.join(FORMATS)}.")
+    if len(reconstruction.vertices) != head.vertex_count:
+        raise ExportError(
+            f"The reconstruction has {len(reconstruction.vertices)} vertices, its head model {head.vertex_count}."
+        )
+    mesh = uv_split_mesh(head)
+    rig = build_rig(reconstruction, head) if {"glb", "gltf"} & set(formats) else None
+    flat = surface(reconstruction, head, mesh) if {"obj", "ply"} & set(formats) else None
+    files: list[Path] = []
+    for name in formats:
+        if name in ("glb", "gltf"):
+            files += (write_glb if name == "glb" else write_gltf)(stem, reconstruction, mesh, rig)
+        else:
+            files += (write_obj if name == "obj" else write_ply)(stem, flat)
+    return files

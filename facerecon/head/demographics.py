@@ -1,0 +1,71 @@
+"""From age, gender and ancestry to the weights that move the head's mean."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+from facerecon.head.labels import ANCESTRIES
+from facerecon.types import Demographics
+
+DEFAULT_AGE = 35.0
+"""Years, where the age is unknown."""
+
+OLDEST = 100.0
+
+ANCESTRY_BY_RACE = {  # african, asian, caucasian
+    "black": (1.0, 0.0, 0.0),
+    "african": (1.0, 0.0, 0.0),
+    "white": (0.0, 0.0, 1.0),
+    "caucasian": (0.0, 0.0, 1.0),
+    "asian": (0.0, 1.0, 0.0),
+    "east asian": (0.0, 1.0, 0.0),
+    "southeast asian": (0.15, 0.85, 0.0),
+    "indian": (0.15, 0.25, 0.6),
+    "middle eastern": (0.1, 0.05, 0.85),
+    "latino hispanic": (0.15, 0.3, 0.55),
+    "hispanic latino": (0.15, 0.3, 0.55),
+    "pacific islander": (0.35, 0.5, 0.15),
+}
+"""How far each race of the usual face datasets leans to MakeHuman's three ancestries: a coarse prior, no more."""
+
+UNKNOWN_ANCESTRY = (1 / 3, 1 / 3, 1 / 3)
+
+
+def ancestry_of_race(race: str | None) -> tuple[float, float, float]:
+    """Ancestry weights (african, asian, caucasian) of a race's name; an even mixture where it is unknown."""
+    if race is None:
+        return UNKNOWN_ANCESTRY
+    name = " ".join(race.lower().replace("_", " ").replace("-", " ").replace("/", " ").split())
+    return ANCESTRY_BY_RACE.get(name, UNKNOWN_ANCESTRY)
+
+
+def describe(people: Sequence[Demographics]) -> tuple[Tensor, Tensor, Tensor]:
+    """Age (B,), gender (B,) and ancestry (B, 3) as numbers; whatever is unknown becomes the average."""
+    age = [DEFAULT_AGE if person.age is None else float(person.age) for person in people]
+    gender = [0.5 if person.gender is None else float(person.gender == "male") for person in people]
+    ancestry = [ancestry_of_race(person.race) for person in people]
+    return torch.tensor(age), torch.tensor(gender), torch.tensor(ancestry).reshape(-1, len(ANCESTRIES))
+
+
+def encode(age: Tensor, gender: Tensor, ancestry: Tensor, age_table: Tensor) -> Tensor:
+    """Blending weights of the baked means.
+
+    Args:
+        age: (B,) years, clamped to 0 to 100.
+        gender: (B,) 0 female to 1 male.
+        ancestry: (B, 3) summing to one.
+        age_table: (101, A) weights of the A baked ages at every whole year.
+
+    Returns:
+        (B, A * 2 * 3), ordered age, gender, ancestry; sums to one; differentiable in all three.
+    """
+    year = age.clamp(0.0, OLDEST)
+    lower = year.detach().floor().clamp(max=OLDEST - 1).long()
+    fraction = (year - lower)[:, None]
+    by_age = age_table[lower] * (1 - fraction) + age_table[lower + 1] * fraction
+    by_gender = torch.stack((1 - gender, gender), dim=-1)
+    weights = by_age[:, :, None, None] * by_gender[:, None, :, None] * ancestry[:, None, None, :]
+    return weights.flatten(1)

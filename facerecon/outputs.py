@@ -1,0 +1,210 @@
+"""The files a result becomes. The command line and the page both write them here.
+
+Names and the keys of ``parameters/*.json`` are documented in docs/OUTPUTS.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facerecon.export import FORMATS, export_head
+from facerecon.images import atomic_write, save_image
+from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_camera
+from facerecon.rendering.turntable import turntable_frames, write_video
+from facerecon.restoration.photo import enlarge
+from facerecon.types import Image, Reconstruction, Restoration
+
+RESTORATION_FOLDERS = ("restored", "faces", "comparisons")
+RECONSTRUCTION_FOLDERS = ("heads", "renders", "parameters")
+FOLDERS = RESTORATION_FOLDERS + RECONSTRUCTION_FOLDERS
+PICTURES = ("overlay", "geometry", "turntable")
+_ENDINGS = {
+    "restored": r"\.png",
+    "faces": r"_\d{2,}_restored\.png",
+    "comparisons": r"_compare\.jpg",
+    "heads": r"_\d{2,}\.(glb|gltf|obj|mtl|png|ply|splat\.ply)",
+    "renders": r"_\d{2,}_(overlay|geometry|turntable)\.\w+",
+    "parameters": r"_\d{2,}\.json",
+}
+COMPARISON_SIDE = 1200  # pixels, the longer side of each half
+GEOMETRY_SIDE = 768
+TURNTABLE_SIDE = 384
+
+
+def write_restoration(
+    folder: Path, name: str, photo: Image, restoration: Restoration, comparison: bool = False
+) -> list[Path]:
+    """Writes the restored photo, the restored faces and, if asked for, before and after side by side."""
+    files = [folder / "restored" / f"{name}.png"]
+    _save(files[0], restoration.image)
+    for face in restoration.faces:
+        files.append(folder / "faces" / f"{name}_{face.index:02d}_restored.png")
+        _save(files[-1], face.restored)
+    if comparison:
+        files.append(folder / "comparisons" / f"{name}_compare.jpg")
+        _save(files[-1], side_by_side(enlarge(photo, restoration.upscale), restoration.image))
+    return files
+
+
+def write_head(folder: Path, name: str, head: Reconstruction, model: Any, formats: Iterable[str]) -> list[Path]:
+    """Writes one reconstruction of a head ``model`` in the formats asked for; OBJ brings its MTL and PNG."""
+    stem = folder / "heads" / f"{name}_{head.index:02d}"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return [Path(path) for path in export_head(stem, head, model, list(formats))]
+
+
+def write_pictures(
+    folder: Path, name: str, photo: Image, head: Reconstruction, model: Any, pictures: Iterable[str]
+) -> list[Path]:
+    """Writes the pictures asked for: ``"overlay"`` on the photo, ``"geometry"`` in clay, ``"turntable"`` as a video."""
+    stem = f"{name}_{head.index:02d}"
+    files = []
+    for picture in pictures:
+        file = folder / "renders" / f"{stem}_{picture}{'.mp4' if picture == 'turntable' else '.png'}"
+        if picture == "overlay":
+            _save(file, overlay_picture(photo, head, model))
+        elif picture == "geometry":
+            _save(file, geometry_picture(head, model))
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            mode = "geometry" if head.texture is None else "texture"
+            write_video(file, turntable_frames(head.vertices, model, TURNTABLE_SIDE, texture=head.texture, mode=mode))
+        files.append(file)
+    return files
+
+
+def write_parameters(
+    folder: Path, name: str, photo: Image, head: Reconstruction, model: Any, versions: dict[str, str]
+) -> Path:
+    """Writes ``parameters/NAME_00.json``."""
+    file = folder / "parameters" / f"{name}_{head.index:02d}.json"
+    write_json(file, parameters(photo, head, model, versions))
+    return file
+
+
+def parameters(photo: Image, head: Reconstruction, model: Any, versions: dict[str, str]) -> dict[str, Any]:
+    """A reconstruction as plain values: pixels of the photo, metres, degrees."""
+    p = head.parameters
+    known = p.demographics
+    return {
+        "image_size": [photo.shape[1], photo.shape[0]],
+        "landmarks_68": _numbers(head.landmarks_68, 2),
+        "box": _numbers(head.face.box, 2),
+        "head_pose_degrees": {key: round(value, 3) for key, value in pose_degrees(p.rotation).items()},
+        "camera": {
+            "focal_px": round(float(p.focal_px), 3),
+            "principal_point": _numbers(p.principal_point, 3),
+            "translation_m": _numbers(p.translation_m, 6),
+        },
+        "identity": dict(zip(model.identity_labels, _numbers(p.identity, 5), strict=True)),
+        "expression": dict(zip(model.expression_labels, _numbers(p.expression, 5), strict=True)),
+        "demographics": {
+            "age": None if known.age is None else round(float(known.age), 1),
+            "gender": known.gender,
+            "race": known.race,
+            "ethnicity": known.ethnicity,
+            "source": known.source,
+        },
+        "lighting": _numbers(p.lighting, 5),
+        "quality": plain(head.quality),
+        "model_versions": dict(versions),
+        "seconds": {key: round(float(value), 4) for key, value in head.seconds.items()},
+    }
+
+
+def pose_degrees(rotation: np.ndarray) -> dict[str, float]:
+    """Yaw, pitch and roll of a head-to-camera rotation (3, 3).
+
+    Positive yaw turns the nose to the right of the picture, positive pitch raises it,
+    positive roll leans the head anticlockwise in the picture. The rotation is
+    ``Rz(roll) @ Rx(-pitch) @ Ry(yaw)``: turn first, then nod, then lean.
+    """
+    r = np.asarray(rotation, np.float64)
+    pitch = np.arcsin(np.clip(-r[2, 1], -1, 1))
+    yaw = np.arctan2(-r[2, 0], r[2, 2])
+    roll = np.arctan2(-r[0, 1], r[1, 1])
+    return {key: float(np.degrees(v)) for key, v in (("yaw", yaw), ("pitch", pitch), ("roll", roll))}
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON that reads well, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        Path(temporary).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Scores with numbers rounded for a file."""
+    return {k: round(float(v), 4) if isinstance(v, (int, float, np.number)) else v for k, v in values.items()}
+
+
+def restoration_figures(restoration: Restoration) -> dict[str, Any]:
+    """What ``restoration_stats.json`` says of a photo."""
+    faces = [
+        {"index": face.index, "box": _numbers(face.face.box, 2), "score": round(float(face.face.score), 4), **plain(face.quality)}
+        for face in restoration.faces
+    ]
+    height, width = restoration.image.shape[:2]
+    return {"width": width, "height": height, "faces": faces}
+
+
+def reconstruction_figures(heads: list[Reconstruction], model: Any) -> dict[str, Any]:
+    """What ``reconstruction_stats.json`` says of a photo."""
+    entries = [
+        {
+            "index": head.index,
+            "box": _numbers(head.face.box, 2),
+            "head_pose_degrees": {key: round(value, 3) for key, value in pose_degrees(head.parameters.rotation).items()},
+            **plain(head.quality),
+        }
+        for head in heads
+    ]
+    return {"vertices": len(heads[0].vertices), "triangles": len(model.faces), "heads": entries}
+
+
+def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
+    """The head in its texture over the photo, in clay where it has none."""
+    mode = "geometry" if head.texture is None else "texture"
+    return overlay_head(photo, head.vertices, head.parameters, model, texture=head.texture, mode=mode)
+
+
+def geometry_picture(head: Reconstruction, model: Any) -> Image:
+    """The head in clay, posed as in the photo."""
+    return render_head(vertices_in_camera(head.vertices, head.parameters), model, GEOMETRY_SIDE, mode="geometry")
+
+
+def side_by_side(before: Image, after: Image) -> Image:
+    """Before at the left, after at the right, shrunk to at most ``COMPARISON_SIDE`` a half."""
+    height, width = after.shape[:2]
+    factor = min(1.0, COMPARISON_SIDE / max(height, width))
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    halves = [cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in (before, after)]
+    gap = np.full((size[1], 8, 3), 255, np.uint8)
+    return np.hstack([halves[0], gap, halves[1]])
+
+
+def existing_files(folder: Path, name: str, folders: Iterable[str] = FOLDERS) -> list[Path]:
+    """Every file of a photo that lies in an output folder, whole or cut short, whatever settings wrote it."""
+    found = []
+    for sub in folders:
+        place = (folder / sub / name).parent
+        pattern = re.compile(r"(\.part-)?" + re.escape(Path(name).name) + _ENDINGS[sub])
+        if place.is_dir():
+            found += [file for file in sorted(place.iterdir()) if pattern.fullmatch(file.name)]
+    return found
+
+
+def _save(path: Path, image: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_image(path, image)
+
+
+def _numbers(values: Any, digits: int) -> list[Any]:
+    return np.round(np.asarray(values, np.float64), digits).tolist()

@@ -1,0 +1,312 @@
+"""The way of a photo: find faces, restore them, rebuild their heads.
+
+The page and the command line call this module; no step of it exists elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facerecon import __version__
+from facerecon.checkpoints import find_checkpoint
+from facerecon.faces.choose import choose_faces
+from facerecon.restoration.photo import (
+    UPSCALES,
+    align_face,
+    check_upscale,
+    finish_face,
+    is_sharp,
+    paste_faces,
+)
+from facerecon.types import (
+    Demographics,
+    Face,
+    FaceReconError,
+    Image,
+    Reconstruction,
+    Restoration,
+    Result,
+)
+
+MAX_WORKING_PIXELS = 16_000_000
+_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance")}
+
+ChosenFaces = list[tuple[int, Face]]
+
+
+class NoFaceError(FaceReconError):
+    """No face was found."""
+
+
+class FaceReconstructor:
+    """Restores photos of faces and rebuilds the heads in them.
+
+    Every part is loaded at its first use, so that a run which only restores never
+    loads the head. A part that is handed over is used as it is.
+
+    Args:
+        detector: a ``facerecon.faces.FaceDetector``.
+        restorer: what ``facerecon.restoration.FaceRestorer`` gives.
+        reconstructor: what ``facerecon.reconstruction.HeadReconstructor`` gives.
+        head: a ``facerecon.head.HeadModel``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        detector_options: for ``create_detector``: ``name``, ``threshold``, ``min_face``.
+    """
+
+    def __init__(
+        self,
+        detector: Any = None,
+        restorer: Any = None,
+        reconstructor: Any = None,
+        head: Any = None,
+        device: str = "auto",
+        detector_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.device = device
+        self._detector_options = {"name": "mtcnn", **(detector_options or {})}
+        given = {"detector": detector, "restorer": restorer, "reconstructor": reconstructor, "head": head}
+        self._handed_over = {name: part for name, part in given.items() if part is not None}
+        self.__dict__.update(self._handed_over)
+
+    @classmethod
+    def from_pretrained(cls, device: str = "auto", **detector_options: Any) -> FaceReconstructor:
+        """The shipped networks; ``detector_options`` as in the constructor."""
+        return cls(device=device, detector_options=detector_options)
+
+    @cached_property
+    def detector(self) -> Any:
+        """Finds faces."""
+        from facerecon.faces.detect import create_detector
+
+        return create_detector(**self._detector_options)
+
+    @cached_property
+    def restorer(self) -> Any:
+        """Restores crops."""
+        from facerecon.restoration.restorer import FaceRestorer
+
+        return FaceRestorer.from_pretrained(device=self.device)
+
+    @cached_property
+    def head(self) -> Any:
+        """The morphable head that reconstructions are parameters of."""
+        from facerecon.head.model import HeadModel
+
+        return HeadModel.from_pretrained()
+
+    @cached_property
+    def reconstructor(self) -> Any:
+        """Rebuilds heads."""
+        from facerecon.reconstruction.reconstructor import HeadReconstructor
+
+        return HeadReconstructor.from_pretrained(device=self.device, head=self.head)
+
+    def load(self, restoration: bool = True, reconstruction: bool = True) -> None:
+        """Loads what the next call needs now, so that it does not wait; raises FaceReconError as that call would."""
+        for part in ["detector"] + ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction:
+            getattr(self, part)
+
+    def versions(self, restoration: bool = True, reconstruction: bool = True) -> dict[str, str]:
+        """Which code and weights the results come from; loads no network.
+
+        Raises:
+            CheckpointError: a checkpoint that is needed was not found.
+        """
+        parts = ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction
+        versions = {"facerecon": __version__}
+        for part in parts:
+            for name in _CHECKPOINTS[part]:
+                if part in self._handed_over:
+                    versions[name] = str(getattr(self._handed_over[part], "version", "custom"))
+                else:
+                    versions[name] = checkpoint_version(find_checkpoint(name))
+        return versions
+
+    def restore(
+        self, image: Image | Sequence[Image], fidelity: float = 0.7, upscale: int = 1, faces: str | int = "all"
+    ) -> Restoration | list[Restoration]:
+        """Restores the faces of a photo, or of a list of photos in one batch.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            fidelity: 0 invents most, 1 keeps closest to the photo.
+            upscale: 1, 2 or 4; the background grows with a Lanczos filter.
+            faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
+
+        Raises:
+            NoFaceError: a photo shows no face.
+            FaceReconError: an argument is out of its range.
+        """
+        photos, single = _as_list(image)
+        restorations = self._restore(photos, self._find(photos, faces), fidelity, upscale)
+        return restorations[0] if single else restorations
+
+    def reconstruct(
+        self,
+        image: Image | Sequence[Image],
+        demographics: Demographics | None = None,
+        detail: bool = True,
+        faces: str | int = "largest",
+        focal_px: float | None = None,
+    ) -> list[Reconstruction] | list[list[Reconstruction]]:
+        """Rebuilds the heads of a photo as it is, or of a list of photos in one batch.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            demographics: what is known of the person; None lets the network judge.
+            detail: False leaves the texture out, for the bare head alone.
+            faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
+            focal_px: focal length in pixels where it is known.
+
+        Returns:
+            One reconstruction a face (a list of such lists for a list of photos).
+
+        Raises:
+            NoFaceError: a photo shows no face.
+        """
+        photos, single = _as_list(image)
+        chosen = self._find(photos, faces)
+        work = [(photo, 1) for photo, found in zip(photos, chosen) for _ in found]
+        heads = self._reconstruct(work, chosen, demographics, detail, focal_px)
+        return heads[0] if single else heads
+
+    def run(
+        self,
+        image: Image | Sequence[Image],
+        fidelity: float = 0.7,
+        upscale: int = 1,
+        faces: str | int = "all",
+        demographics: Demographics | None = None,
+        detail: bool = True,
+        focal_px: float | None = None,
+    ) -> Result | list[Result]:
+        """Restores a photo and rebuilds its heads from the restored faces.
+
+        A face that was already sharp (see ``restoration.photo.is_sharp``) is rebuilt from the photo
+        itself. Arguments and errors are those of :meth:`restore` and :meth:`reconstruct`;
+        landmarks, boxes and cameras are in pixels of the input photo at any ``upscale``.
+        """
+        started = time.perf_counter()
+        photos, single = _as_list(image)
+        chosen = self._find(photos, faces)
+        restorations = self._restore(photos, chosen, fidelity, upscale)
+        work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
+        heads = self._reconstruct(work, chosen, demographics, detail, focal_px)
+        seconds = {"total": (time.perf_counter() - started) / len(photos)}
+        results = [Result(r, h, dict(seconds)) for r, h in zip(restorations, heads)]
+        return results[0] if single else results
+
+    def _find(self, photos: list[Image], faces: str | int) -> list[ChosenFaces]:
+        chosen = []
+        for number, photo in enumerate(photos, 1):
+            found = self.detector.detect(photo)
+            if not found:
+                which = "the photo" if len(photos) == 1 else f"photo {number} of {len(photos)}"
+                raise NoFaceError(f"No face was found in {which}.")
+            chosen.append(choose_faces(found, faces, photo.shape[:2]))
+        return chosen
+
+    def _restore(
+        self, photos: list[Image], chosen: list[ChosenFaces], fidelity: float, upscale: int
+    ) -> list[Restoration]:
+        check_upscale(photos, upscale)
+        started = time.perf_counter()
+        aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
+        outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity)
+        restored = iter([finish_face(face, output) for face, output in zip(aligned, outputs)])
+        networks = (time.perf_counter() - started) / len(photos)
+        restorations = []
+        for photo, found in zip(photos, chosen):
+            started, faces = time.perf_counter(), [next(restored) for _ in found]
+            image = paste_faces(photo, faces, upscale)
+            seconds = {"restore": networks, "paste": time.perf_counter() - started}
+            restorations.append(Restoration(image, faces, upscale, fidelity, seconds))
+        return restorations
+
+    def _reconstruct(
+        self,
+        work: list[tuple[Image, int]],
+        chosen: list[ChosenFaces],
+        demographics: Demographics | None,
+        detail: bool,
+        focal_px: float | None,
+    ) -> list[list[Reconstruction]]:
+        flat = [pair for found in chosen for pair in found]
+        scales = [scale for _, scale in work]
+        heads = iter(
+            self.reconstructor.reconstruct(
+                [image for image, _ in work],
+                [_scale_face(face, scale) for (_, face), scale in zip(flat, scales)],
+                demographics=[demographics] * len(flat),
+                focal_px=[None if focal_px is None else focal_px * scale for scale in scales],
+            )
+        )
+        pairs = iter(zip(flat, scales))
+        return [[_to_photo(next(heads), *next(pairs)) for _ in found] for found in chosen]
+
+
+def checkpoint_version(path: Path) -> str:
+    """Twelve digits of the SHA-256 of a checkpoint's file, or of all safetensors files of its folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def reconstruction_sources(photo: Image, restoration: Restoration) -> list[tuple[Image, int]]:
+    """For each face the image its head is rebuilt from, and how many times larger than the photo that is.
+
+    Where the photo is sharp it is the photo; elsewhere the photo with the restored
+    faces, large enough to hold all that the restored crops show.
+    """
+    dull = [face for face in restoration.faces if not is_sharp(face)]
+    if not dull:
+        return [(photo, 1)] * len(restoration.faces)
+    wanted = max(1.0 / face.quality["resolution"] for face in dull)
+    fitting = [s for s in UPSCALES if s == 1 or photo.shape[0] * photo.shape[1] * s * s <= MAX_WORKING_PIXELS]
+    scale = next((s for s in fitting if s >= wanted), fitting[-1])
+    ready = scale == restoration.upscale
+    image = restoration.image if ready else paste_faces(photo, restoration.faces, scale)
+    return [(photo, 1) if is_sharp(face) else (image, scale) for face in restoration.faces]
+
+
+def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:
+    single = isinstance(image, np.ndarray) and image.ndim != 4
+    photos = [image] if single else list(image)
+    for photo in photos:
+        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise FaceReconError("A photo must be an (H, W, 3) array of uint8 in RGB.")
+    if not photos:
+        raise FaceReconError("The list of photos is empty.")
+    return photos, single
+
+
+def _rescale(pixels: np.ndarray, factor: float) -> np.ndarray:
+    return ((np.asarray(pixels, np.float32) + 0.5) * factor - 0.5).astype(np.float32)
+
+
+def _scale_face(face: Face, scale: int) -> Face:
+    if scale == 1:
+        return face
+    box = _rescale(face.box.reshape(2, 2), scale).reshape(4)
+    return replace(face, box=box, points=_rescale(face.points, scale))
+
+
+def _to_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:
+    """A head rebuilt from an image ``scale`` times the photo's size, in pixels of the photo."""
+    index, face = indexed
+    parameters = replace(
+        head.parameters,
+        focal_px=head.parameters.focal_px / scale,
+        principal_point=_rescale(head.parameters.principal_point, 1 / scale),
+    )
+    landmarks = _rescale(head.landmarks_68, 1 / scale)
+    return replace(head, index=index, face=face, parameters=parameters, landmarks_68=landmarks)

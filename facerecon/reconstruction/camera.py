@@ -1,0 +1,109 @@
+"""From what the encoder says of a crop to a head in front of the photo's camera.
+
+The encoder looks at an aligned crop, as a camera of its own would: one that looks
+straight at the head's origin and stands upright in the crop. It says where the origin
+is seen in the crop, how many crop pixels a metre takes there, and the inverse of the
+distance, which is what perspective is made of. A photo's camera sees the same head from
+the same place with a longer picture: its axis is turned away from the head, and its
+roll is that of the alignment. Both are undone here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facerecon.faces.align import invert, transform_points
+
+NEAREST_M, FARTHEST_M = 0.3, 3.0
+# Scale of a typical head in a crop of side 1: crop sides per metre.
+TYPICAL_SCALE = 3.4
+
+
+def rotation_from_6d(values: Tensor) -> Tensor:
+    """Rotations from their first two columns, not yet orthonormal (Zhou et al., CVPR 2019).
+
+    Args:
+        values: (B, 6), the first column, then the second.
+
+    Returns:
+        (B, 3, 3) proper rotations.
+    """
+    x = F.normalize(values[:, :3], dim=1)
+    y = F.normalize(values[:, 3:] - (x * values[:, 3:]).sum(1, keepdim=True) * x, dim=1)
+    return torch.stack((x, y, torch.linalg.cross(x, y)), dim=2)
+
+
+def yaw_of(rotation: Tensor) -> Tensor:
+    """(B,) radians of yaw of (B, 3, 3) rotations head to camera, positive toward the head's own left."""
+    return torch.atan2(rotation[:, 0, 2], rotation[:, 2, 2])
+
+
+def crop_points(points: Tensor, rotation: Tensor, scale: Tensor, center: Tensor, inverse_distance: Tensor) -> Tensor:
+    """Projects points of the head into the crop.
+
+    Args:
+        points: (B, N, 3) metres, the head's frame.
+        rotation: (B, 3, 3) head to the crop's camera.
+        scale: (B,) crop sides per metre at the origin's depth.
+        center: (B, 2) where the origin is seen, crop sides from the crop's centre, v down.
+        inverse_distance: (B,) 1 / metres.
+
+    Returns:
+        (B, N, 2) crop sides from the crop's centre.
+    """
+    turned = points @ rotation.transpose(1, 2)
+    grow = scale[:, None] / (1 - turned[..., 2] * inverse_distance[:, None]).clamp_min(0.2)
+    return torch.stack((center[:, :1] + grow * turned[..., 0], center[:, 1:] - grow * turned[..., 1]), dim=-1)
+
+
+def head_in_photo(
+    rotation: np.ndarray,
+    scale: float,
+    center: np.ndarray,
+    distance_m: float,
+    matrix: np.ndarray,
+    size: int,
+    principal_point: np.ndarray,
+    focal_px: float | None = None,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Pose of the head before the photo's camera.
+
+    Args:
+        rotation: (3, 3) head to the crop's camera.
+        scale: crop sides per metre at the origin's depth.
+        center: (2,) crop sides from the crop's centre.
+        distance_m: from the camera to the head's origin, as the encoder judges it.
+        matrix: (2, 3) photo pixels to crop pixels, a similarity.
+        size: side of the crop, pixels.
+        principal_point: (2,) pixels of the photo.
+        focal_px: focal length in photo pixels where it is known; the distance then follows from it.
+
+    Returns:
+        Rotation (3, 3) head to camera, translation (3,) metres, focal length in photo pixels.
+    """
+    to_photo = invert(matrix)
+    seen = transform_points((np.asarray(center, np.float64) + 0.5) * size - 0.5, to_photo)
+    photo_scale = scale * size * math.sqrt(abs(np.linalg.det(to_photo[:, :2])))
+    if focal_px is None:
+        focal_px = photo_scale * distance_m
+    # The crop was turned by `roll` in the picture (v down), which is a turn by -roll about z (y up).
+    roll = math.atan2(to_photo[1, 0], to_photo[0, 0])
+    c, s = math.cos(roll), math.sin(roll)
+    about_axis = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    ray = np.array([(seen[0] - principal_point[0]) / focal_px, (principal_point[1] - seen[1]) / focal_px, -1.0])
+    # Away from the axis a plane picture stretches: the head stands at depth d, so at |ray| d from the lens.
+    depth = focal_px / photo_scale
+    turn = rotation_between(np.array([0.0, 0.0, -1.0]), ray / np.linalg.norm(ray))
+    return turn @ about_axis @ rotation, ray * depth, float(focal_px)
+
+
+def rotation_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The smallest rotation (3, 3) that takes one unit vector to another, not opposite, one."""
+    axis, cosine = np.cross(start, end), float(start @ end)
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + cosine)

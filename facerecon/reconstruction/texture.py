@@ -1,0 +1,62 @@
+"""The photo as a texture of the head: ``unproject``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facerecon.head import HeadModel
+from facerecon.reconstruction.appearance import load_appearance
+from facerecon.reconstruction.texture_atlas import atlas_of
+from facerecon.reconstruction.texture_completion import complete
+from facerecon.reconstruction.texture_features import paint_features
+from facerecon.reconstruction.texture_projection import project_photo
+from facerecon.reconstruction.texture_tone import measure_tone
+from facerecon.types import HeadParameters, Image
+
+
+@dataclass(frozen=True)
+class TextureResult:
+    """A whole texture.
+
+    Attributes:
+        texture: (S, S, 3) uint8 sRGB base colour in ``head.uv``, charts padded against bleeding.
+        visibility: (S, S) uint8, 255 where the texel is the photo's own colour, 0 where it was completed.
+    """
+
+    texture: Image
+    visibility: np.ndarray
+
+
+def unproject(
+    photo: Image, parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, size: int = 1024
+) -> TextureResult:
+    """Takes the head's texture from a photo and completes what it does not show.
+
+    The photo's light stays in the texture. What one side hides comes from the
+    other side, what both hide from a mean skin in the photo's tone, the scalp's
+    hair in the colour of the photo's; eyes (iris in the photo's colour) and the
+    inside of the mouth are painted anew.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        parameters: pose and camera of the head in the photo.
+        vertices: (V, 3) float32 metres, head frame, with expression.
+        head: the head model the vertices belong to.
+        size: side of the texture, texels.
+
+    Raises:
+        AppearanceError: the mean skin is missing or belongs to another head.
+    """
+    atlas = atlas_of(head, size)
+    prior = load_appearance(size, len(head.uv))
+    texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas)
+    tone = measure_tone(texels, atlas, prior)
+    lab, seen = complete(texels, atlas, prior, tone)
+    paint_features(lab, texels, atlas, prior, tone)
+    lab = atlas.pad(atlas.seams.heal(lab.astype(np.float32)))
+    lab[..., 0] = np.clip(lab[..., 0], 0, 100)
+    rgb = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
+    return TextureResult((rgb * 255 + 0.5).astype(np.uint8), (seen * 255 + 0.5).astype(np.uint8))

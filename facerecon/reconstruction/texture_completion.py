@@ -1,0 +1,133 @@
+"""Completes what the photo does not show, by symmetry and by a mean skin in the photo's tone.
+
+Layers are joined as in Poisson image editing: the fill below a layer is first
+moved to the layer's colours by a membrane over the head's surface, then the
+layer fades into it, so that neither the layer's edge nor a seam of the texture
+shows.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from facerecon.reconstruction.appearance import Appearance
+from facerecon.reconstruction.texture_atlas import TextureAtlas
+from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
+from facerecon.reconstruction.texture_tone import (
+    HAIR_HIGH_M,
+    HAIR_LOW_M,
+    Tone,
+    brightness_likeness,
+    hair_likeness,
+    hue_likeness,
+)
+
+DOUBTFUL_FACING = (0.35, 0.65)
+DOUBTFUL_OUTLINE_M = (0.009, 0.018)
+WORSE_FACING = (-0.60, -0.25)
+STEADY_FACING = (0.25, 0.70)
+MIRROR_TRUST = 0.95
+SHADE_REACH, SKIN_REACH, HAIR_REACH, HAIRLINE_REACH = 14.0, 7.0, 8.0, 3.0
+"""Edges of the mesh over which colour differences of a layer are carried into what lies below."""
+
+
+def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: Tone) -> tuple[np.ndarray, np.ndarray]:
+    """Which texels show the head and not what hides it.
+
+    A front view shows background beside the cheek, collars on the neck and hair
+    on the ears where the fit is a little off. There a texel counts only if it
+    could be skin; amid the face and on the scalp everything counts: beards,
+    brows, glasses and hair belong to the picture of a person.
+
+    Returns:
+        weight (S, S) and skin likeness (S, S), both in [0, 1].
+    """
+    smooth = cv2.GaussianBlur(texels.lab, (0, 0), 2.0 * atlas.size / 1024)
+    hue = hue_likeness(smooth, tone.skin, tone.spread).astype(np.float32)
+    likeness = hue * brightness_likeness(smooth, tone.skin, tone.spread).astype(np.float32)
+    scalp = ramp(prior.hair_growth, 0.2, 0.7)
+    sideways = np.maximum(1 - ramp(texels.facing, *DOUBTFUL_FACING), 0.9 * atlas.masks["ears"]) * (1 - scalp)
+    outline = 1 - ramp(texels.outline_m, *DOUBTFUL_OUTLINE_M)
+    strange_hue = 1 - ramp(np.maximum(hue, scalp * hair_likeness(smooth, tone.hair)), 0.15, 0.6)
+    weight = texels.trust * (1 - sideways * (1 - ramp(likeness, 0.15, 0.6)))
+    weight *= 1 - np.maximum(outline, scalp) * strange_hue
+    # Without a beard what is dark beside the jaw is background or hair.
+    strange = (1 - ramp(likeness, 0.15, 0.6)) * (1 - scalp) * (1 - tone.beard)
+    weight *= 1 - outline * strange
+    # Collars and shadows of the chin are no skin, and the neck's fit is the loosest.
+    weight *= atlas.skin * (1 - atlas.masks["neck"])
+    # Where the other side faces the camera much better, a small error of the fit shows less over there.
+    worse = 1 - ramp(texels.facing - atlas.flip(texels.facing), *WORSE_FACING)
+    weight *= 1 - worse * atlas.flip(weight)
+    return weight.astype(np.float32), likeness
+
+
+def add_mirror(lab: np.ndarray, weight: np.ndarray, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarray]:
+    """Fills what only the other side shows, brought to this side's light.
+
+    Returns:
+        colours (S, S, 3) and weight (S, S) of photo and mirror image together.
+    """
+    other, other_weight = atlas.flip(lab), MIRROR_TRUST * atlas.flip(weight) * atlas.skin
+    both = np.minimum(weight, other_weight)
+    shade, known = atlas.gather(lab - other, both)
+    other += atlas.spread(atlas.graph.membrane(shade, known, reach=SHADE_REACH, stiffness=1.0))
+    share = (1 - weight) * other_weight
+    total = weight + share
+    mixed = (weight[..., None] * lab + share[..., None] * other) / np.maximum(total, 1e-6)[..., None]
+    return mixed, total
+
+
+def fill_skin(
+    lab: np.ndarray, weight: np.ndarray, likeness: np.ndarray, facing: np.ndarray,
+    atlas: TextureAtlas, prior: Appearance, tone: Tone,
+) -> np.ndarray:
+    """The mean skin, (S, S, 3), in the photo's tone and meeting its colours where they end."""
+    scale = np.array([tone.light, tone.chroma, tone.chroma], np.float32)
+    matched = tone.skin.astype(np.float32) + scale * (prior.lab - tone.prior.astype(np.float32))
+    difference, known = atlas.gather(lab - matched, weight * likeness**2 * ramp(facing, *STEADY_FACING))
+    matched += atlas.spread(atlas.graph.membrane(difference, known, reach=SKIN_REACH))
+    matched[..., 0] += tone.grain * prior.pores
+    return matched
+
+
+def fill_hair(
+    lab: np.ndarray, weight: np.ndarray, likeness: np.ndarray, atlas: TextureAtlas, prior: Appearance, tone: Tone
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hair of the photo's colour, (S, S, 3), and how much of it covers each texel, (S, S).
+
+    The hairline follows the photo where it shows, and the mean one elsewhere.
+    """
+    zone = ramp(prior.hair_growth, 0.1, 0.5)
+    strange = weight * (1 - likeness) * zone
+    difference, known = atlas.gather(lab - tone.hair.astype(np.float32), strange)
+    colour = tone.hair.astype(np.float32) + atlas.spread(atlas.graph.membrane(difference, known, reach=HAIR_REACH))
+    contrast = np.clip(0.11 * colour[..., 0] + 0.8, 1.0, 6.0)
+    colour[..., 0] = np.maximum(colour[..., 0] + contrast * prior.strands, 1.0)
+
+    growth = atlas.gather(prior.hair_growth[..., None], atlas.skin.astype(np.float32))[0]
+    evidence, known = atlas.gather((1 - likeness)[..., None], weight)
+    height = atlas.template[:, 1]
+    evidence[:, 0] = ramp(evidence[:, 0], 0.25, 0.75) * ramp(height, HAIR_LOW_M, HAIR_HIGH_M)
+    cover = atlas.graph.membrane(evidence, known, reach=HAIRLINE_REACH, rest=growth * tone.hair_share)
+    cover = np.where(growth > 0.02, cover, np.minimum(cover, 0.5))
+    soft = atlas.spread(cover)[..., 0]
+    return colour, ramp(soft + 0.08 * prior.strands * (soft > 0.03), 0.20, 0.60)
+
+
+def complete(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: Tone) -> tuple[np.ndarray, np.ndarray]:
+    """The whole skin.
+
+    Returns:
+        Lab colours (S, S, 3) of the skin's texels, and (S, S) in [0, 1] how far each is the photo's own.
+    """
+    weight, likeness = accept(texels, atlas, prior, tone)
+    lab, total = add_mirror(texels.lab, weight, atlas)
+    seen_likeness = np.where(weight > 0.5 * total, likeness, atlas.flip(likeness))
+    facing = np.maximum(texels.facing, atlas.flip(texels.facing))
+    skin = fill_skin(lab, total, seen_likeness, facing, atlas, prior, tone)
+    hair, cover = fill_hair(lab, total, seen_likeness, atlas, prior, tone)
+    fill = skin + cover[..., None] * (hair - skin)
+    blend = total[..., None]
+    return fill + blend * (lab - fill), weight

@@ -1,0 +1,75 @@
+"""The convolutional trunk that the head encoder and the landmark labeller share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Size of a trunk.
+
+    Attributes:
+        image_size: side of the input crop, pixels; a multiple of 32.
+        channels: of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the input; multiples of 32 run fastest.
+        blocks: residual blocks of each stage.
+        reduced: channels kept of each cell of the last stage.
+        features: length of the feature vector.
+    """
+
+    image_size: int = 128
+    channels: tuple[int, ...] = (64, 128, 256, 320)
+    blocks: tuple[int, ...] = (2, 3, 2, 1)
+    reduced: int = 64
+    features: int = 512
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip that starts as the identity.
+
+    No normalisation: the second convolution starts at zero instead (Zhang et al., "Fixup
+    Initialization", ICLR 2019), so that photos and renders in one batch do not share statistics.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.kaiming_normal_(self.first.weight)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+class ResidualTrunk(nn.Module):
+    """From a crop to a feature vector that still knows where things are.
+
+    The cells of the last stage are laid side by side, not averaged: landmarks are positions.
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        stem = config.channels[0] // 2
+        self.stem = nn.Conv2d(12, stem, 3, padding=1)  # 12 channels: each 2 x 2 square of RGB
+        stages, previous = [], stem
+        for channels, blocks in zip(config.channels, config.blocks, strict=True):
+            shrink = nn.Conv2d(previous, channels, 3, stride=2, padding=1)
+            nn.init.kaiming_normal_(shrink.weight)
+            stages += [shrink, nn.ReLU(), *(ResidualBlock(channels) for _ in range(blocks))]
+            previous = channels
+        self.stages = nn.Sequential(*stages)
+        self.reduce = nn.Conv2d(previous, config.reduced, 1)
+        cells = (config.image_size // 32) ** 2
+        self.project = nn.Linear(config.reduced * cells, config.features)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(B, 3, S, S) in [0, 1] to (B, features)."""
+        x = F.relu(self.stem(F.pixel_unshuffle((crops - 0.5) * 4, 2)))
+        x = F.relu(self.reduce(self.stages(x)))
+        return F.relu(self.project(x.flatten(1)))

@@ -1,0 +1,106 @@
+"""A head that turns once around, and the video of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from facerecon.images import atomic_write
+from facerecon.rendering.pictures import Mode, Topology, framing, render_head
+from facerecon.types import FaceReconError, Image
+
+DISTANCE_M = 1.1  # about that of a portrait
+ELEVATION_DEGREES = 6.0
+# VP9 in MP4 plays in every current browser and is in all OpenCV wheels; MPEG-4
+# part 2, the fallback, plays in desktop players only.
+CODECS = ("vp09", "mp4v")
+
+
+class VideoError(FaceReconError):
+    """A video could not be written."""
+
+
+def turn(vertices: np.ndarray, yaw_degrees: float, pitch_degrees: float = ELEVATION_DEGREES) -> np.ndarray:
+    """Turn vertices (V, 3) about their middle and set them before the camera.
+
+    Args:
+        yaw_degrees: positive turns the nose to the picture's right.
+        pitch_degrees: positive looks down on the head.
+
+    Returns:
+        (V, 3) metres, camera frame.
+    """
+    vertices = np.asarray(vertices, np.float64)
+    yaw, pitch = math.radians(yaw_degrees), math.radians(pitch_degrees)
+    about_y = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
+    middle = (vertices.min(0) + vertices.max(0)) / 2
+    return (vertices - middle) @ (about_x @ about_y).T + (0, 0, -DISTANCE_M)
+
+
+def turntable_frames(
+    vertices: np.ndarray,
+    head: Topology,
+    size: int = 384,
+    frames: int = 48,
+    texture: Image | None = None,
+    mode: Mode = "texture",
+    lighting: np.ndarray | Tensor | None = None,
+    background: Image | tuple[int, int, int] | None = None,
+) -> Iterator[Image]:
+    """Draw a head from all sides, one turn in ``frames`` pictures.
+
+    Args:
+        vertices: (V, 3) metres, head frame.
+        size: side of the pictures, pixels.
+
+    The others are those of ``render_head``. Yields (size, size, 3) uint8; the
+    first looks at the face from the front, and the camera is the same for all.
+    """
+    radius = float(np.linalg.norm((vertices - (vertices.min(0) + vertices.max(0)) / 2)[:, [0, 2]], axis=1).max())
+    height = float(np.ptp(vertices[:, 1]))
+    box = np.array([[x, y, 0.0] for x in (-radius, radius) for y in (-height / 2, height / 2)])
+    focal, principal = framing(box + (0, 0, -DISTANCE_M), size, size, fill=0.84)
+    for index in range(frames):
+        points = turn(vertices, 360.0 * index / frames)
+        yield render_head(points, head, size, focal, principal, texture, mode, lighting, background)
+
+
+def write_video(path: str | Path, frames: Iterable[Image], frames_per_second: float = 24.0) -> Path:
+    """Write an MP4, whole or not at all.
+
+    Args:
+        path: ends in ``.mp4``.
+        frames: (H, W, 3) uint8 RGB, all of one size; sides even.
+
+    Raises:
+        VideoError: no frames, or OpenCV has no encoder for any of ``CODECS``.
+    """
+    path = Path(path)
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise VideoError(f"no frames to write to {path.name}")
+    with atomic_write(path) as temporary:
+        writer = _open_writer(Path(temporary), first.shape[1], first.shape[0], frames_per_second)
+        try:
+            writer.write(np.ascontiguousarray(first[..., ::-1]))
+            for frame in frames:
+                writer.write(np.ascontiguousarray(frame[..., ::-1]))
+        finally:
+            writer.release()
+    return path
+
+
+def _open_writer(path: Path, width: int, height: int, frames_per_second: float) -> cv2.VideoWriter:
+    for codec in CODECS:
+        code = cv2.VideoWriter_fourcc(*codec)
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, (width, height))
+        if writer.isOpened():
+            return writer
+    raise VideoError(f"this OpenCV build cannot write MP4 video, {path.name} was left out")

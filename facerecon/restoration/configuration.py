@@ -1,0 +1,59 @@
+"""Sizes of the restoration network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class RestorationConfig:
+    """Shape of the codebook autoencoder, the code transformer and the feature transforms.
+
+    Attributes:
+        image_size: side of the square crop, pixels.
+        patch: pixel-unshuffle factor at the door; the first level works at ``image_size / patch``.
+        channels: channels of each level, each half the size of the one before.
+        blocks: residual blocks a level.
+        codebook_size: number of codes.
+        code_dim: length of a code.
+        transformer_dim: width of the code transformer.
+        transformer_layers: its depth.
+        transformer_heads: attention heads.
+    """
+
+    image_size: int = 256
+    patch: int = 4
+    channels: tuple[int, ...] = (64, 128, 192)
+    blocks: int = 2
+    codebook_size: int = 512
+    code_dim: int = 64
+    transformer_dim: int = 192
+    transformer_layers: int = 4
+    transformer_heads: int = 6
+
+    @property
+    def grid(self) -> int:
+        """Side of the grid of codes."""
+        return self.image_size // self.patch // 2 ** (len(self.channels) - 1)
+
+    def to_dict(self) -> dict:
+        """Plain values, for a checkpoint's metadata."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> RestorationConfig:
+        """The inverse of :meth:`to_dict`; lists become tuples."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+CONFIGS = {
+    "tiny": RestorationConfig(
+        image_size=32, channels=(16, 16), blocks=1, codebook_size=16, code_dim=8,
+        transformer_dim=16, transformer_layers=1, transformer_heads=2,
+    ),
+    "small": RestorationConfig(),
+    "paper": RestorationConfig(
+        image_size=512, patch=2, channels=(64, 128, 128, 256, 512), codebook_size=1024, code_dim=256,
+        transformer_dim=512, transformer_layers=9, transformer_heads=8,
+    ),
+}

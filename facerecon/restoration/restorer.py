@@ -1,0 +1,111 @@
+"""Restores aligned crops of faces with the shipped network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from facerecon.checkpoints import find_checkpoint
+from facerecon.devices import fast_dtype, resolve_device
+from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.configuration import RestorationConfig
+from facerecon.types import FaceReconError, Image
+
+BATCH = 8
+# Grey levels of change (rms) beyond which a large face's own fine detail counts as noise.
+DETAIL_TOLERANCE = 5.0
+
+
+class FaceRestorer:
+    """Degraded crops in, restored crops out.
+
+    Args:
+        network: the restoration network, on its device and in its dtype.
+    """
+
+    def __init__(self, network: CodeFormer) -> None:
+        self.network = network.eval()
+        parameter = next(network.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+
+    @classmethod
+    def from_pretrained(cls, device: str = "auto", path: Path | None = None) -> FaceRestorer:
+        """Loads ``weights/restoration`` or a safetensors file.
+
+        Raises:
+            FaceReconError: no checkpoint was found, or it does not fit.
+        """
+        where = resolve_device(device)
+        file = Path(path) if path else find_checkpoint("restoration")
+        file = file / "restoration.safetensors" if file.is_dir() else file
+        try:
+            with safe_open(str(file), "pt") as handle:
+                config = RestorationConfig.from_dict(json.loads(handle.metadata()["config"]))
+            network = CodeFormer(config)
+            network.load_state_dict(load_file(file))
+        except Exception as error:
+            raise FaceReconError(f"The restoration checkpoint {file.name} cannot be used: {error}") from error
+        network = network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
+        network.codebook.float()
+        return cls(network)
+
+    @property
+    def size(self) -> int:
+        """Side of the crops the network was trained on, pixels."""
+        return self.network.config.image_size
+
+    def restore(self, crops: list[Image], fidelity: float = 0.7) -> list[Image]:
+        """Restores crops of the ``"restoration"`` template.
+
+        Args:
+            crops: square (S, S, 3) uint8 images of any sizes. Those that are not of the
+                network's size are brought to it; fine detail of larger ones is kept
+                as far as the network found nothing to mend.
+            fidelity: 0 generates from codes alone, 1 keeps to the pixels.
+
+        Returns:
+            Restored crops of the same sizes.
+
+        Raises:
+            FaceReconError: fidelity is outside [0, 1].
+        """
+        if not 0.0 <= fidelity <= 1.0:
+            raise FaceReconError(f"Fidelity is between 0 and 1; {fidelity} is not.")
+        small = [resize(c, self.size) for c in crops]
+        restored = []
+        for start in range(0, len(small), BATCH):
+            restored += self._run(small[start : start + BATCH], fidelity)
+        return [_with_detail(c, s, r) for c, s, r in zip(crops, small, restored)]
+
+    @torch.inference_mode()
+    def _run(self, crops: list[Image], fidelity: float) -> list[Image]:
+        batch = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        batch = batch.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        output: Tensor = self.network(batch, fidelity).float().clamp(0, 1)
+        return list((output.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy())
+
+
+def resize(image: Image, side: int) -> Image:
+    """A square image at another size: averaged when shrinking, bicubic when growing."""
+    if image.shape[0] == side:
+        return image
+    kernel = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    return cv2.resize(image, (side, side), interpolation=kernel)
+
+
+def _with_detail(crop: Image, small: Image, restored: Image) -> Image:
+    side = crop.shape[0]
+    if side == small.shape[0]:
+        return restored
+    grown = resize(restored, side).astype(np.float32)
+    change = float(np.sqrt(np.mean((restored.astype(np.float32) - small) ** 2)))
+    keep = float(np.exp(-((change / DETAIL_TOLERANCE) ** 2)))
+    detail = crop.astype(np.float32) - resize(small, side)
+    return np.clip(grown + keep * detail, 0, 255).round().astype(np.uint8)

@@ -1,0 +1,156 @@
+"""The nouns that every part of facerecon passes around.
+
+Images are RGB ``(H, W, 3)`` uint8 at the edges. Lengths are metres, angles are
+degrees here (radians only inside networks), y is up, z points toward the
+camera, right-handed: glTF's frame. Pixel coordinates are x right, y down, with
+the centre of the top-left pixel at (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Image = np.ndarray  # (H, W, 3) uint8, RGB
+Gender = Literal["female", "male"]
+DemographicsSource = Literal["user", "estimated", "none"]
+
+
+class FaceReconError(Exception):
+    """An error whose message is one clear sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face found in a photo.
+
+    Attributes:
+        box: (4,) float32, ``x0, y0, x1, y1`` in pixels of the photo.
+        points: (5, 2) float32 in pixels: the eye at the left of the picture, the
+            eye at its right, nose tip, mouth corner at the left, at the right.
+        score: the detector's confidence in [0, 1].
+    """
+
+    box: np.ndarray
+    points: np.ndarray
+    score: float = 1.0
+
+    @property
+    def size(self) -> float:
+        """Square root of the box's area, pixels."""
+        x0, y0, x1, y1 = self.box
+        return float(np.sqrt(max(x1 - x0, 0.0) * max(y1 - y0, 0.0)))
+
+
+@dataclass(frozen=True)
+class Demographics:
+    """Age, gender and ancestry, each of them optional.
+
+    Attributes:
+        age: years, 0 to 100, or None when unknown.
+        gender: ``"female"``, ``"male"`` or None.
+        race: one of ``facerecon.demographics.RACES`` or None.
+        ethnicity: free text, or None.
+        source: who said so.
+    """
+
+    age: float | None = None
+    gender: Gender | None = None
+    race: str | None = None
+    ethnicity: str | None = None
+    source: DemographicsSource = "none"
+
+
+@dataclass
+class HeadParameters:
+    """All that the encoder says of one head.
+
+    Attributes:
+        identity: (K,) float32, standard deviations, order of ``HeadModel.identity_labels``.
+        expression: (52,) float32 in [0, 1], order of ``HeadModel.expression_labels``.
+        demographics: what moved the head's mean.
+        rotation: (3, 3) float32, head to camera frame (x right, y up, z toward the camera).
+        translation_m: (3,) float32, head origin in the camera frame, metres (z negative: in front of the lens).
+        focal_px: focal length in pixels of the photo.
+        principal_point: (2,) float32, pixels of the photo.
+        lighting: (9, 3) float32, second-order spherical harmonics of the light, RGB.
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    demographics: Demographics
+    rotation: np.ndarray
+    translation_m: np.ndarray
+    focal_px: float
+    principal_point: np.ndarray
+    lighting: np.ndarray
+
+
+@dataclass
+class RestoredFace:
+    """One restored face.
+
+    Attributes:
+        index: position of the face in the photo's list of faces.
+        face: where it was found.
+        crop: (S, S, 3) uint8, the aligned crop before.
+        restored: (S, S, 3) uint8, the crop after.
+        matrix: (2, 3) float64, photo pixels to crop pixels.
+        quality: sharpness and agreement scores by name.
+    """
+
+    index: int
+    face: Face
+    crop: Image
+    restored: Image
+    matrix: np.ndarray
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Restoration:
+    """A restored photo: ``image`` (H * upscale, W * upscale, 3) uint8 and its faces."""
+
+    image: Image
+    faces: list[RestoredFace]
+    upscale: int
+    fidelity: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Reconstruction:
+    """A textured 3D head.
+
+    Attributes:
+        index: position of the face in the photo's list of faces.
+        face: where it was found in the photo.
+        parameters: what the encoder said.
+        vertices: (V, 3) float32 metres, with expression, without head pose.
+        landmarks_68: (68, 2) float32, iBUG order, pixels of the input photo.
+        texture: (T, T, 3) uint8 base colour in UV, or None.
+        visibility: (T, T) uint8, 255 where the photo saw the texel, or None.
+        quality: scores by name.
+        seconds: duration of each step.
+    """
+
+    index: int
+    face: Face
+    parameters: HeadParameters
+    vertices: np.ndarray
+    landmarks_68: np.ndarray
+    texture: Image | None = None
+    visibility: np.ndarray | None = None
+    quality: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """What the whole way of a photo gives: the restored photo and its heads."""
+
+    restoration: Restoration
+    reconstructions: list[Reconstruction]
+    seconds: dict[str, float] = field(default_factory=dict)

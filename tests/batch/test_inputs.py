@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batch.inputs import find_photos
+from facerecon.types import FaceReconError
+
+
+def names(root: Path, files: list[str], recursive: bool = True, output: str = "../out") -> dict[str, str]:
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"x")
+    return {photo.relative: photo.name for photo in find_photos(root, root / output, recursive)}
+
+
+def test_names_follow_folders(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    found = names(root, ["a.jpg", "album/a.jpg", "album/deep/b.PNG", "notes.txt", ".hidden.jpg", ".git/c.jpg"])
+    assert found == {"a.jpg": "a", "album/a.jpg": "album/a", "album/deep/b.PNG": "album/deep/b"}
+
+
+def test_folders_wait_for_recursive(tmp_path: Path) -> None:
+    assert names(tmp_path / "in", ["a.jpg", "album/b.jpg"], recursive=False) == {"a.jpg": "a"}
+
+
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        (["a.jpg", "a.png", "b.png"], {"a.jpg": "a_jpg", "a.png": "a_png", "b.png": "b"}),
+        (["A.jpg", "a.png"], {"A.jpg": "A_jpg", "a.png": "a_png"}),
+    ],
+)
+def test_shared_stems_take_their_suffix_in(tmp_path: Path, files: list[str], expected: dict[str, str]) -> None:
+    assert names(tmp_path / "in", files) == expected
+
+
+def test_names_never_collide(tmp_path: Path) -> None:
+    files = ["a.jpg", "a.png", "a_jpg.png", "a_jpg.jpg", "a_jpg_png.jpg", "a_jpg_png.gif"]
+    found = names(tmp_path / "in", files)
+    assert len({name.casefold() for name in found.values()}) == len(files)
+    assert found == names(tmp_path / "in", list(reversed(files)))
+
+
+def test_results_inside_the_input_are_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    found = names(root, ["a.jpg", "out/restored/a.png", "out/x.jpg"], output="out")
+    assert found == {"a.jpg": "a"}
+
+
+def test_results_as_input_are_refused(tmp_path: Path) -> None:
+    restored = tmp_path / "out" / "restored"
+    restored.mkdir(parents=True)
+    (restored / "a.png").touch()
+    with pytest.raises(FaceReconError, match="results"):
+        find_photos(restored, tmp_path / "out")
+    with pytest.raises(FaceReconError, match="is the input folder"):
+        find_photos(tmp_path / "out", tmp_path / "out")
+
+
+def test_a_single_file_needs_no_suffix(tmp_path: Path) -> None:
+    (tmp_path / "scan").write_bytes(b"x")
+    (photo,) = find_photos(tmp_path / "scan", tmp_path / "out")
+    assert photo.name == "scan"
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_nothing_to_read_is_one_sentence(tmp_path: Path, make: bool) -> None:
+    source = tmp_path / "in"
+    if make:
+        source.mkdir()
+    with pytest.raises(FaceReconError, match=r"^There (are no photos|is no file or folder)"):
+        find_photos(source, tmp_path / "out")
+
+
+def test_links_that_leave_the_folder_are_marked(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "in", tmp_path / "secret.jpg"
+    names(root, ["a.jpg"])
+    elsewhere.write_bytes(b"x")
+    (root / "b.jpg").symlink_to(elsewhere)
+    (root / "c.jpg").symlink_to(root / "a.jpg")
+    assert [photo.outside for photo in find_photos(root, tmp_path / "out")] == [False, True, False]

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facerecon.export import export_head, uv_split_mesh
+
+HERE = Path(__file__).parent
+COMPONENTS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, reconstruction, head) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("gltf")
+    return dict(zip(("glb", "gltf"), export_head(folder / "head", reconstruction, head, ("glb", "gltf"))))
+
+
+def read(path: Path) -> tuple[dict, bytes]:
+    """Document and buffer, by the specification alone."""
+    blob = path.read_bytes()
+    if path.suffix == ".gltf":
+        document = json.loads(blob)
+        return document, base64.b64decode(document["buffers"][0]["uri"].split(",")[1])
+    magic, version, length, json_length, kind = struct.unpack("<4sIII4s", blob[:20])
+    assert (magic, version, length, kind) == (b"glTF", 2, len(blob), b"JSON")
+    return json.loads(blob[20 : 20 + json_length]), blob[28 + json_length :]
+
+
+def accessor(document: dict, buffer: bytes, index: int) -> np.ndarray:
+    """An accessor's values (N, C), sparse or dense."""
+    entry = document["accessors"][index]
+    width = WIDTHS[entry["type"]]
+
+    def view(number: int, offset: int, kind: int, count: int) -> np.ndarray:
+        start = document["bufferViews"][number]["byteOffset"] + offset
+        return np.frombuffer(buffer, COMPONENTS[kind], count, start)
+
+    values = np.zeros((entry["count"], width), COMPONENTS[entry["componentType"]])
+    if "bufferView" in entry:
+        flat = view(entry["bufferView"], entry.get("byteOffset", 0), entry["componentType"], values.size)
+        values[:] = flat.reshape(values.shape)
+    if "sparse" in entry:
+        sparse = entry["sparse"]
+        part = sparse["indices"]
+        rows = view(part["bufferView"], part.get("byteOffset", 0), part["componentType"], sparse["count"])
+        part = sparse["values"]
+        flat = view(part["bufferView"], part.get("byteOffset", 0), entry["componentType"], sparse["count"] * width)
+        values[rows] = flat.reshape(-1, width)
+    return values
+
+
+@pytest.mark.parametrize("kind", ("glb", "gltf"))
+def test_neutral_plus_weighted_targets_is_the_reconstruction(files, kind, reconstruction, head):
+    document, buffer = read(files[kind])
+    (mesh,) = document["meshes"]
+    (primitive,) = mesh["primitives"]
+    shape = accessor(document, buffer, primitive["attributes"]["POSITION"]).copy()
+    for weight, target in zip(mesh["weights"], primitive["targets"], strict=True):
+        shape += weight * accessor(document, buffer, target["POSITION"])
+    expected = reconstruction.vertices[uv_split_mesh(head).source]
+    assert np.abs(shape - expected).max() < 2e-5
+    indices = accessor(document, buffer, primitive["indices"])
+    assert np.array_equal(indices.reshape(-1, 3), uv_split_mesh(head).faces)
+
+
+def test_targets_carry_the_names_of_arkit(files, head):
+    document, buffer = read(files["glb"])
+    (mesh,) = document["meshes"]
+    names = mesh["extras"]["targetNames"]
+    assert names == list(head.expression_labels) and len(names) == 52
+    target = mesh["primitives"][0]["targets"][names.index("jawOpen")]
+    drop = accessor(document, buffer, target["POSITION"])[:, 1].min()
+    assert drop < -0.005  # the chin goes down by more than 5 mm
+    assert mesh["weights"][names.index("mouthSmileLeft")] == pytest.approx(0.7)
+
+
+def test_target_normals_follow_the_shape(files, head):
+    document, buffer = read(files["glb"])
+    (primitive,) = document["meshes"][0]["primitives"]
+    index = head.expression_labels.index("jawOpen")
+    base = accessor(document, buffer, primitive["attributes"]["NORMAL"])
+    moved = base + accessor(document, buffer, primitive["targets"][index]["NORMAL"])
+    assert np.abs(np.linalg.norm(moved, axis=1) - 1).max() < 0.02
+    assert np.abs(moved - base).max() > 0.1
+
+
+def test_skin_has_root_neck_and_eyes_at_their_places(files, head, reconstruction):
+    document, buffer = read(files["glb"])
+    (skin,) = document["skins"]
+    names = [document["nodes"][joint]["name"] for joint in skin["joints"]]
+    assert names == ["joint_root"] + [f"joint_{label}" for label in head.joint_labels]
+    inverse = accessor(document, buffer, skin["inverseBindMatrices"]).reshape(-1, 4, 4)
+    eye = -inverse[names.index("joint_left_eye"), 3, :3]
+    ball = reconstruction.vertices[head.masks["left_eyeball"].numpy()]
+    assert np.abs(eye - (ball.min(0) + ball.max(0)) / 2).max() < 0.006
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    weights = accessor(document, buffer, attributes["WEIGHTS_0"])
+    assert np.abs(weights.sum(1) - 1).max() < 1e-5
+    assert accessor(document, buffer, attributes["JOINTS_0"]).max() < len(names)
+
+
+def test_world_places_of_the_joints_undo_their_bind_matrices(files):
+    document, buffer = read(files["glb"])
+    nodes, (skin,) = document["nodes"], document["skins"]
+    inverse = accessor(document, buffer, skin["inverseBindMatrices"]).reshape(-1, 4, 4)
+    parents = {child: index for index, node in enumerate(nodes) for child in node.get("children", [])}
+    for joint, matrix in zip(skin["joints"], inverse):
+        place, node = np.zeros(3), joint
+        while node is not None:
+            place, node = place + nodes[node].get("translation", (0, 0, 0)), parents.get(node)
+        assert np.abs(place + matrix[3, :3]).max() < 1e-6
+
+
+def test_file_is_small_names_its_maker_and_who_it_is_modelled_on(files):
+    for path in files.values():
+        document, _ = read(path)
+        assert path.stat().st_size < 6e6
+        assert document["asset"] == {"generator": "facerecon", "version": "2.0"}
+        told = document["nodes"][0]["extras"]["facerecon"]["demographics"]
+        assert told == {"age": 52.0, "gender": "male", "source": "user"}
+
+
+def test_khronos_validator_finds_nothing_wrong(files):
+    required = os.environ.get("FACERECON_REQUIRE_VALIDATOR") == "1"
+    reports = run_validator(list(files.values()))
+    if reports is None:
+        assert not required, "Node or gltf-validator is missing: run npm install in tests/export"
+        pytest.skip("gltf-validator is not installed: run npm install in tests/export")
+    for report in reports:
+        assert report["numErrors"] == 0 and report["numWarnings"] == 0, report["messages"]
+        assert report["info"]["hasMorphTargets"] and report["info"]["hasSkins"] and report["info"]["hasTextures"]
+
+
+def run_validator(paths: list[Path]) -> list[dict] | None:
+    """Reports of the validator, None where it is not installed."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    command = [node, str(HERE / "validate.mjs"), *map(str, paths)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if "Cannot find module 'gltf-validator'" in result.stderr:
+        return None
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from facerecon.rendering import uniform_light
+from facerecon.rendering.pictures import MODES, overlay_head, render_head
+from facerecon.rendering.turntable import VideoError, turn, turntable_frames, write_video
+from facerecon.types import Demographics, HeadParameters
+from tests.rendering.meshes import uv_sphere
+
+
+@pytest.fixture(scope="module")
+def ball():
+    """A sphere whose UV is its front view: u from left to right, v from bottom to top."""
+    vertices, faces = uv_sphere()
+    uv = vertices[:, :2] / 0.2 + 0.5
+    return vertices.numpy(), SimpleNamespace(faces=faces, uv=uv, uv_faces=faces)
+
+
+def quartered() -> np.ndarray:
+    """Red upper left, green upper right, blue lower left, white lower right."""
+    texture = np.zeros((64, 64, 3), np.uint8)
+    texture[:32, :32] = (255, 0, 0)
+    texture[:32, 32:] = (0, 255, 0)
+    texture[32:, :32] = (0, 0, 255)
+    texture[32:, 32:] = 255
+    return texture
+
+
+def test_texture_appears_upright_and_not_mirrored(ball):
+    vertices, head = ball
+    picture = render_head(vertices + (0, 0, -1), head, 128, texture=quartered())
+    assert picture[44, 44].tolist() == [255, 0, 0]
+    assert picture[44, 84].tolist() == [0, 255, 0]
+    assert picture[84, 44].tolist() == [0, 0, 255]
+
+
+def test_every_mode_draws_the_head_before_the_background(ball):
+    vertices, head = ball
+    for mode in MODES:
+        picture = render_head(vertices + (0, 0, -1), head, 96, texture=quartered(), mode=mode, background=(9, 8, 7))
+        assert picture[0, 0].tolist() == [9, 8, 7] and picture[48, 48].tolist() != [9, 8, 7], mode
+
+
+def test_normals_and_depth_have_the_colours_they_should(ball):
+    vertices, head = ball
+    normals = render_head(vertices + (0, 0, -1), head, 129, mode="normals")
+    assert np.abs(normals[64, 64].astype(int) - (128, 128, 255)).max() < 6
+    assert normals[64, 110, 0] > 220 and normals[20, 64, 1] > 220
+    depth = render_head(vertices + (0, 0, -1), head, 129, mode="depth")
+    assert depth[64, 64, 0] > depth[64, 100, 0] > depth[64, 118, 0]
+
+
+def test_uniform_light_leaves_the_texture_as_it_is(ball):
+    vertices, head = ball
+    texture = np.full((8, 8, 3), (180, 120, 90), np.uint8)
+    picture = render_head(vertices + (0, 0, -1), head, 64, texture=texture, lighting=uniform_light()[0])
+    assert np.abs(picture[32, 32].astype(int) - (180, 120, 90)).max() <= 1
+
+
+def test_edges_are_smooth(ball):
+    vertices, head = ball
+    picture = render_head(vertices + (0, 0, -1), head, 64, mode="geometry", background=(0, 0, 0))
+    row = picture[32, :, 0]
+    assert ((row > 5) & (row < 60)).any()
+
+
+def test_unknown_mode_and_missing_texture_are_refused(ball):
+    vertices, head = ball
+    with pytest.raises(ValueError, match="mode"):
+        render_head(vertices + (0, 0, -1), head, 32, mode="wireframe")
+    with pytest.raises(ValueError, match="texture"):
+        render_head(vertices + (0, 0, -1), head, 32)
+
+
+def seen_at(u: float, v: float, distance: float = 2.0, focal: float = 200.0) -> HeadParameters:
+    """A camera of a 120 x 100 photo that sees the head's origin at (u, v)."""
+    centre = np.array([59.5, 49.5])
+    x, y = (u - centre[0]) * distance / focal, -(v - centre[1]) * distance / focal
+    return HeadParameters(
+        np.zeros(1), np.zeros(1), Demographics(), np.eye(3), np.array([x, y, -distance]), focal, centre, np.zeros((9, 3))
+    )
+
+
+@pytest.mark.parametrize(("u", "v"), [(60, 50), (20, 70), (2, 3), (118, 97)])
+def test_overlay_lands_where_the_camera_sees_the_head(ball, u, v):
+    vertices, head = ball
+    photo = np.full((100, 120, 3), 30, np.uint8)
+    picture = overlay_head(photo, vertices, seen_at(u, v), head)
+    ys, xs = np.nonzero((picture != photo).any(-1))
+    rows, columns = np.mgrid[:100, :120]
+    disc = np.hypot(columns - u, rows - v) < 10
+    assert abs(xs.mean() - columns[disc].mean()) < 0.5 and abs(ys.mean() - rows[disc].mean()) < 0.5
+    assert photo.max() == 30  # the photo given is left alone
+
+
+def test_overlay_of_a_head_outside_the_photo_is_the_photo(ball):
+    vertices, head = ball
+    photo = np.full((100, 120, 3), 30, np.uint8)
+    assert np.array_equal(overlay_head(photo, vertices, seen_at(900, 50), head), photo)
+
+
+def test_overlay_can_be_thin_and_of_a_region_only(ball):
+    vertices, head = ball
+    photo = np.zeros((100, 120, 3), np.uint8)
+    upper = overlay_head(photo, vertices, seen_at(60, 50), head, region=vertices[:, 1] > -1e-6)
+    assert upper[44, 60].any() and not upper[56, 60].any()
+    thin = overlay_head(photo, vertices, seen_at(60, 50), head, opacity=0.25)
+    full = overlay_head(photo, vertices, seen_at(60, 50), head)
+    assert thin[50, 60, 0] == pytest.approx(full[50, 60, 0] / 4, abs=1)
+
+
+def test_turning_right_brings_the_nose_to_the_right(ball):
+    nose = np.array([[0.0, 0.0, 0.1], [0.0, 0.0, -0.1]])
+    assert turn(nose, 90, 0)[0, 0] > 0.09
+    assert turn(nose, 0, 30)[0, 1] < 0  # looking down on the head, the nose sinks
+
+
+def test_turntable_video_plays_back(ball, tmp_path):
+    vertices, head = ball
+    frames = list(turntable_frames(vertices, head, 64, frames=6, texture=quartered()))
+    path = write_video(tmp_path / "turn.mp4", frames)
+    assert [file.name for file in tmp_path.iterdir()] == ["turn.mp4"]
+    reader = cv2.VideoCapture(str(path))
+    seen = [reader.read()[1] for _ in range(6)]
+    assert all(frame is not None and frame.shape == (64, 64, 3) for frame in seen) and not reader.read()[0]
+    assert np.abs(seen[0][..., ::-1].astype(int) - frames[0]).mean() < 12
+    assert np.abs(seen[0].astype(int) - seen[3]).mean() > 3  # it turns
+
+
+def test_no_frames_is_an_error_and_leaves_no_file(tmp_path):
+    with pytest.raises(VideoError, match="turn.mp4"):
+        write_video(tmp_path / "turn.mp4", [])
+    assert not list(tmp_path.iterdir())

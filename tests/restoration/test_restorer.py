@@ -1,0 +1,59 @@
+"""Loading a checkpoint and restoring crops of any size."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
+from facerecon.types import FaceReconError
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    network = CodeFormer(CONFIGS["tiny"])
+    path = tmp_path / "restoration.safetensors"
+    metadata = {"config": json.dumps(network.config.to_dict())}
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path, metadata)
+    return path
+
+
+def test_crops_of_any_size_come_back_in_order(checkpoint):
+    restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in (24, 32, 80)] * 4
+    out = restorer.restore(crops, 0.5)
+    assert [o.shape for o in out] == [c.shape for c in crops] and all(o.dtype == np.uint8 for o in out)
+    alone = restorer.restore(crops[1:2], 0.5)[0]
+    assert np.abs(alone.astype(int) - out[1]).max() <= 3  # a batch changes nothing but rounding
+
+
+def test_detail_of_a_large_face_stays_where_nothing_was_mended(checkpoint):
+    restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
+    restorer._run = lambda crops, fidelity: [c.copy() for c in crops]
+    crop = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    assert np.abs(restorer.restore([crop], 1.0)[0].astype(int) - crop).max() <= 1
+    restorer._run = lambda crops, fidelity: [np.clip(c.astype(int) + 30, 0, 255).astype(np.uint8) for c in crops]
+    mended = restorer.restore([crop], 1.0)[0].astype(float)
+    assert mended.std() < 0.7 * crop.std()  # the noise of a degraded face does not come back
+
+
+@pytest.mark.parametrize("fidelity", [-0.1, 1.2])
+def test_fidelity_out_of_range(checkpoint, fidelity):
+    with pytest.raises(FaceReconError, match="between 0 and 1"):
+        FaceRestorer.from_pretrained("cpu", checkpoint).restore([np.zeros((32, 32, 3), np.uint8)], fidelity)
+
+
+def test_a_checkpoint_that_does_not_fit(tmp_path):
+    path = tmp_path / "restoration.safetensors"
+    save_file({"x": torch.zeros(2)}, path, {"config": json.dumps(CONFIGS["tiny"].to_dict())})
+    with pytest.raises(FaceReconError, match="restoration.safetensors"):
+        FaceRestorer.from_pretrained("cpu", path)
+
+
+def test_an_unknown_device(checkpoint):
+    with pytest.raises(FaceReconError, match="abacus"):
+        FaceRestorer.from_pretrained("abacus", checkpoint)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facerecon import outputs
+from facerecon.head.model import HeadModel
+from facerecon.pipeline import FaceReconstructor
+from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_photo
+
+PARAMETER_KEYS = {
+    "image_size", "landmarks_68", "box", "head_pose_degrees", "camera", "identity", "expression", "demographics",
+    "lighting", "quality", "model_versions", "seconds",
+}  # fmt: skip
+
+
+def turn(axis: str, degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return {
+        "x": np.array([[1, 0, 0], [0, c, -s], [0, s, c]]),
+        "y": np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]),
+        "z": np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]),
+    }[axis]
+
+
+@pytest.mark.parametrize("yaw, pitch, roll", [(30, 0, 0), (0, 20, 0), (0, 0, -15), (-50, 25, 40)])
+def test_pose_angles_are_those_the_rotation_was_made_of(yaw: float, pitch: float, roll: float) -> None:
+    rotation = turn("z", roll) @ turn("x", -pitch) @ turn("y", yaw)
+    assert outputs.pose_degrees(rotation) == pytest.approx({"yaw": yaw, "pitch": pitch, "roll": roll}, abs=1e-6)
+
+
+def test_positive_angles_turn_right_look_up_and_lean_anticlockwise() -> None:
+    nose = np.array([0, 0, 1.0])
+    assert (turn("y", 30) @ nose)[0] > 0 and outputs.pose_degrees(turn("y", 30))["yaw"] > 0
+    raised = turn("x", -30)
+    assert (raised @ nose)[1] > 0 and outputs.pose_degrees(raised)["pitch"] > 0
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory):
+    head = HeadModel.from_pretrained()
+    pipeline = FaceReconstructor(FakeDetector(), FakeRestorer(), FakeReconstructor(head), head)
+    photo = make_photo()
+    return tmp_path_factory.mktemp("out"), photo, pipeline.run(photo), head
+
+
+def test_every_promised_file_is_written(result) -> None:
+    folder, photo, done, head = result
+    (found,) = done.reconstructions
+    files = outputs.write_restoration(folder, "sub/a", photo, done.restoration, comparison=True)
+    files += outputs.write_head(folder, "sub/a", found, head, outputs.FORMATS)
+    files += outputs.write_pictures(folder, "sub/a", photo, found, head, outputs.PICTURES)
+    files.append(outputs.write_parameters(folder, "sub/a", photo, found, head, {"facerecon": "x"}))
+    names = {file.relative_to(folder).as_posix() for file in files}
+    assert names == {
+        "restored/sub/a.png", "faces/sub/a_00_restored.png", "comparisons/sub/a_compare.jpg",
+        "heads/sub/a_00.glb", "heads/sub/a_00.obj", "heads/sub/a_00.mtl", "heads/sub/a_00.png", "heads/sub/a_00.ply",
+        "heads/sub/a_00.gltf", "renders/sub/a_00_overlay.png", "renders/sub/a_00_geometry.png",
+        "renders/sub/a_00_turntable.mp4", "parameters/sub/a_00.json",
+    }  # fmt: skip
+    on_disk = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert on_disk == names
+    assert set(outputs.existing_files(folder, "sub/a")) == {folder / name for name in names}
+
+
+def test_parameters_have_the_documented_keys(result) -> None:
+    folder, photo, done, head = result
+    (found,) = done.reconstructions
+    values = json.loads(outputs.write_parameters(folder, "p", photo, found, head, {"facerecon": "x"}).read_text())
+    assert set(values) == PARAMETER_KEYS
+    assert np.shape(values["landmarks_68"]) == (68, 2) and np.shape(values["lighting"]) == (9, 3)
+    assert set(values["expression"]) == set(head.expression_labels)
+    assert set(values["camera"]) == {"focal_px", "principal_point", "translation_m"}
+    assert set(values["demographics"]) == {"age", "gender", "race", "ethnicity", "source"}
+    documented = (Path(__file__).parents[1] / "docs" / "OUTPUTS.md").read_text()
+    assert all(f"`{key}`" in documented for key in PARAMETER_KEYS)
+
+
+def test_files_of_another_photo_are_not_taken_for_ours(tmp_path: Path) -> None:
+    others = [
+        "restored/a_00.png", "restored/ab.png", "faces/a_b_00_restored.png", "heads/a_00_00.glb", "parameters/b_00.json"
+    ]  # fmt: skip
+    ours = ["restored/a.png", "faces/a_01_restored.png", "heads/.part-a_00.glb"]
+    for name in others + ours:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert outputs.existing_files(tmp_path, "a") == [tmp_path / name for name in ours]

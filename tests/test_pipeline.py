@@ -1,0 +1,128 @@
+"""The way of a photo, with stand-ins for the networks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from facerecon.head.model import HeadModel
+from facerecon.pipeline import FaceReconstructor, NoFaceError
+from facerecon.restoration.photo import enlarge
+from facerecon.types import FaceReconError
+from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_face, make_photo
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return HeadModel.from_pretrained()
+
+
+def make_pipeline(head: HeadModel | None = None, faces=None) -> FaceReconstructor:
+    reconstructor = None if head is None else FakeReconstructor(head)
+    return FaceReconstructor(FakeDetector(faces), FakeRestorer(), reconstructor, head)
+
+
+def crisp_photo(side: int = 700) -> np.ndarray:
+    """Hard edges at every scale, no noise: what a sharp camera sees."""
+    rng = np.random.default_rng(3)
+    photo = np.full((side, side, 3), 128, np.uint8)
+    for _ in range(4000):
+        centre, colour = rng.integers(0, side, 2).tolist(), rng.integers(0, 255, 3).tolist()
+        cv2.circle(photo, centre, int(rng.integers(3, 14)), colour, -1)
+    return photo
+
+
+@pytest.mark.parametrize("upscale", [1, 2, 4])
+def test_restore_changes_the_face_and_enlarges_the_rest(upscale: int) -> None:
+    photo = make_photo()
+    restoration = make_pipeline().restore(photo, upscale=upscale)
+    plain = enlarge(photo, upscale)
+    assert restoration.image.shape == plain.shape
+    middle = tuple(side // 2 for side in plain.shape[:2])
+    assert np.abs(restoration.image[middle].astype(int) - (255 - plain[middle].astype(int))).max() < 12
+    assert np.array_equal(restoration.image[0], plain[0])
+
+
+def test_a_list_of_photos_is_one_batch() -> None:
+    pipeline = make_pipeline()
+    restorations = pipeline.restore([make_photo(seed=1), make_photo(90, 90, seed=2)])
+    assert pipeline.restorer.calls == [2]
+    assert [r.image.shape for r in restorations] == [(120, 160, 3), (90, 90, 3)]
+
+
+def test_restoring_loads_no_head() -> None:
+    pipeline = make_pipeline()
+    pipeline.restore(make_photo())
+    assert "head" not in vars(pipeline) and "reconstructor" not in vars(pipeline)
+
+
+def test_no_face_is_one_sentence() -> None:
+    black = np.zeros((60, 60, 3), np.uint8)
+    with pytest.raises(NoFaceError, match=r"^No face was found in the photo\.$"):
+        make_pipeline().restore(black)
+    with pytest.raises(NoFaceError, match="photo 2 of 2"):
+        make_pipeline().restore([make_photo(), black])
+
+
+def test_the_chosen_face_keeps_its_index() -> None:
+    faces = [make_face(5, 5, 30), make_face(60, 20, 80), make_face(40, 5, 20)]
+    restoration = make_pipeline(faces=faces).restore(make_photo(), faces="largest")
+    assert [face.index for face in restoration.faces] == [1]
+    assert [face.index for face in make_pipeline(faces=faces).restore(make_photo()).faces] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("upscale", [1, 2])
+@pytest.mark.parametrize("side", [40, 90])
+def test_run_reports_in_pixels_of_the_input(head: HeadModel, side: int, upscale: int) -> None:
+    face = make_face(30, 20, side)
+    photo = make_photo()
+    result = make_pipeline(head, [face]).run(photo, upscale=upscale, focal_px=321.0)
+    (found,) = result.reconstructions
+    np.testing.assert_allclose(found.landmarks_68[:5], face.points, atol=1e-3)
+    np.testing.assert_allclose(found.face.box, face.box)
+    np.testing.assert_allclose(found.parameters.principal_point, (79.5, 59.5), atol=1e-3)
+    assert found.parameters.focal_px == pytest.approx(321.0)
+
+
+def test_small_faces_are_rebuilt_from_the_enlarged_restored_photo(head: HeadModel) -> None:
+    pipeline = make_pipeline(head, [make_face(30, 20, 60)])
+    photo = make_photo()
+    pipeline.run(photo)
+    (seen,) = pipeline.reconstructor.images
+    assert seen.shape[0] > photo.shape[0]
+    centre = seen[seen.shape[0] * 50 // 120, seen.shape[1] * 60 // 160].astype(int)
+    assert np.abs(centre - (255 - photo[50, 60].astype(int))).max() < 15
+
+
+def test_sharp_faces_are_rebuilt_from_the_photo_itself(head: HeadModel) -> None:
+    pipeline = make_pipeline(head)
+    sharp = crisp_photo()
+    pipeline.run(sharp)
+    assert pipeline.reconstructor.images[0] is sharp
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
+    pipeline.run(blurred)
+    assert not np.array_equal(pipeline.reconstructor.images[0], blurred)
+
+
+def test_reconstruct_lists_and_chooses(head: HeadModel) -> None:
+    faces = [make_face(5, 5, 30), make_face(60, 20, 80)]
+    pipeline = make_pipeline(head, faces)
+    both = pipeline.reconstruct([make_photo(), make_photo(seed=5)], faces="all")
+    assert [[h.index for h in heads] for heads in both] == [[0, 1], [0, 1]]
+    assert [h.index for h in pipeline.reconstruct(make_photo())] == [1]
+
+
+@pytest.mark.parametrize(
+    "photo", [np.zeros((20, 20), np.uint8), np.zeros((20, 20, 3), np.float32), np.zeros((20, 20, 4), np.uint8)]
+)
+def test_other_arrays_are_refused(photo: np.ndarray) -> None:
+    with pytest.raises(FaceReconError, match="uint8 in RGB"):
+        make_pipeline().restore(photo)
+
+
+def test_upscale_is_checked() -> None:
+    with pytest.raises(FaceReconError, match="1, 2 or 4"):
+        make_pipeline().restore(make_photo(), upscale=3)
+    with pytest.raises(FaceReconError, match="too large"):
+        make_pipeline().restore(np.full((4000, 4000, 3), 9, np.uint8), upscale=4)

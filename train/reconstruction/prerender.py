@@ -1,0 +1,79 @@
+"""Draws synthetic faces ahead of training into one folder of arrays, resumable.
+
+    python -m train.reconstruction.prerender --data DATA --output runs/synthetic --count 20000 --workers 2
+
+Face number *i* of a seed is always the same face. ``images.npy`` is (N, S, S, 3) uint8;
+``labels.npz`` holds one array for each name in ``LABELS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from rich.progress import track
+
+from facerecon.head import HeadModel
+from train.reconstruction.appearance import Assets
+from train.reconstruction.synthetic import SyntheticFace, SyntheticFaces
+
+LABELS = ("identity", "expression", "age", "gender", "ancestry", "rotation", "scale", "center", "distance", "landmarks", "lighting")
+_maker: SyntheticFaces | None = None
+
+
+def labels_of(face: SyntheticFace) -> dict[str, np.ndarray]:
+    """The truth about a face by the names in ``LABELS``, float32."""
+    person = face.person
+    values = {"identity": person.identity, "age": person.age, "gender": person.gender, "ancestry": person.ancestry}
+    return {k: np.asarray(values[k] if k in values else getattr(face, k), np.float32) for k in LABELS}
+
+
+def _start(data: Path, size: int) -> None:
+    global _maker
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    head = HeadModel.from_pretrained()
+    _maker = SyntheticFaces(head, Assets.read(data, head), size)
+
+
+def _draw(key: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    face = _maker.sample(np.random.default_rng(key))
+    return face.image, labels_of(face)
+
+
+def prerender(data: Path, output: Path, count: int, size: int, seed: int, workers: int) -> None:
+    """Draws ``count`` faces; a folder that is already whole is left alone."""
+    output.mkdir(parents=True, exist_ok=True)
+    if (output / "labels.npz").exists():
+        return
+    images = np.lib.format.open_memmap(output / "images.npy", "w+", np.uint8, (count, size, size, 3))
+    columns: dict[str, list] = {k: [] for k in LABELS}
+    with get_context("fork").Pool(workers, _start, (data, size)) as pool:
+        drawn = pool.imap(_draw, [(seed, i) for i in range(count)], chunksize=16)
+        for i, (image, truth) in enumerate(track(drawn, total=count, description="Drawing faces")):
+            images[i] = image
+            for name, value in truth.items():
+                columns[name].append(value)
+    images.flush()
+    np.savez(output / "labels.npz", **{k: np.stack(v) for k, v in columns.items()})
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with appearance/ and lighting/")
+    parser.add_argument("--output", type=Path, default=Path("runs/synthetic"))
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    prerender(args.data, args.output, args.count, args.size, args.seed, args.workers)
+
+
+if __name__ == "__main__":
+    main()

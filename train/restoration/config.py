@@ -1,0 +1,46 @@
+"""What each stage of restoration training does, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STAGES = ("codebook", "transformer", "fidelity")
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage's schedule and losses.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: crops a step.
+        lr: peak learning rate.
+        code_weight: cross entropy of the predicted codes.
+        adversarial_weight: hinge loss of the generator, at fidelity 0.
+        adversarial_from: share of the steps after which the discriminator joins.
+    """
+
+    steps: int
+    batch_size: int = 16
+    lr: float = 6e-4
+    code_weight: float = 0.0
+    adversarial_weight: float = 0.0
+    adversarial_from: float = 0.5
+
+
+SMALL = {
+    "codebook": StageConfig(2000, adversarial_weight=0.02, adversarial_from=0.6),
+    "transformer": StageConfig(1500, lr=4e-4, code_weight=1.0),
+    "fidelity": StageConfig(6000, code_weight=0.02, adversarial_weight=0.02, adversarial_from=0.6),
+}
+TINY = {
+    "codebook": StageConfig(6, 2, adversarial_weight=0.02),
+    "transformer": StageConfig(6, 2, code_weight=1.0),
+    "fidelity": StageConfig(6, 2, code_weight=0.02, adversarial_weight=0.02),
+}
+PAPER = {
+    "codebook": StageConfig(1_500_000, 8, 7e-5, adversarial_weight=0.8, adversarial_from=0.02),
+    "transformer": StageConfig(200_000, 8, 1e-4, code_weight=0.5),
+    "fidelity": StageConfig(20_000, 8, 5e-5, code_weight=0.5, adversarial_weight=0.8, adversarial_from=0.0),
+}
+SCHEDULES = {"tiny": TINY, "small": SMALL, "paper": PAPER}

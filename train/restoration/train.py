@@ -1,0 +1,218 @@
+"""Trains one stage of the restoration network.
+
+    python -m train.restoration.train --stage codebook --data DATA/faces --config small
+    accelerate launch -m train.restoration.train --stage fidelity --data DATA/faces --resume latest
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from facerecon.restoration.autoencoder import CodebookAutoencoder
+from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.configuration import CONFIGS
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.precision import MasterAdamW, to_bfloat16
+from train.restoration.config import SCHEDULES, STAGES, StageConfig
+from train.restoration.data import CleanFaces, batches
+from train.restoration.losses import (
+    PatchDiscriminator,
+    adversarial_loss,
+    charbonnier,
+    gradient_loss,
+    hinge_discriminator,
+    unsharp,
+)
+
+
+class Stage:
+    """A network, its losses and its optimizers; one call of :meth:`step` a batch."""
+
+    def __init__(self, name: str, network: nn.Module, schedule: StageConfig, teacher: nn.Module | None) -> None:
+        self.name, self.network, self.schedule, self.teacher = name, network, schedule, teacher
+        if name == "transformer":
+            trained = [*network.encoder.parameters(), *network.transformer.parameters()]
+        else:
+            trained = network.parameters()
+        self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998)
+        self.judge = to_bfloat16(PatchDiscriminator())
+        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.lr / 2, betas=(0.5, 0.9))
+
+    def state(self) -> dict:
+        """For a checkpoint; the codebook is a buffer, so the network's own state goes along."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "judge": self.judge_optimizer.state_dict(),
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Takes over a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.judge_optimizer.load_state_dict(state["judge"])
+
+    def step(self, step: int, clean: Tensor, degraded: Tensor) -> dict[str, float]:
+        """One update; returns the losses by name."""
+        adversarial = self.schedule.adversarial_weight and step >= self.schedule.adversarial_from * self.schedule.steps
+        loss, logs, output, target, share = self._losses(clean, degraded)
+        if adversarial:
+            with torch.no_grad():
+                real = self.judge(target)[1]
+            logits, fake = self.judge(output)
+            extra = adversarial_loss(logits, fake, real, share) * self.schedule.adversarial_weight
+            loss, logs["adversarial"] = loss + extra, extra.item()
+        self.optimizer.zero_grad()
+        loss.backward()
+        logs["norm"] = self.optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr))
+        if adversarial and step % 2 == 0:
+            self.judge_optimizer.zero_grad()
+            judged = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
+            judged.backward()
+            self.judge_optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr / 2))
+            logs["judge"] = judged.item()
+        return {"loss": loss.item(), **logs}
+
+    def _losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
+        if self.name == "codebook":
+            output, _, commitment = self.network(clean)
+            loss = charbonnier(output, clean).mean() + gradient_loss(output, clean).mean() + 0.1 * commitment
+            logs = {"commitment": commitment.item(), "perplexity": float(self.network.codebook.perplexity())}
+            return loss, logs, output, clean, torch.ones(len(clean))
+        with torch.no_grad():
+            truth = self.teacher.codebook.nearest(
+                self.teacher.encoder(clean)[1].float().permute(0, 2, 3, 1).flatten(0, 2)
+            )
+        features, logits = self.network.predict_codes(degraded)
+        cross_entropy = F.cross_entropy(logits.flatten(0, 1).float(), truth)
+        logs = {"code_accuracy": float((logits.detach().flatten(0, 1).argmax(1) == truth).float().mean())}
+        if self.name == "transformer":
+            return cross_entropy, logs, clean, clean, torch.ones(len(clean))
+        return self._fidelity_losses(clean, degraded, features, logits, cross_entropy, logs)
+
+    def _fidelity_losses(self, clean, degraded, features, logits, cross_entropy, logs):  # noqa: ANN001
+        b = len(clean)
+        w = torch.rand(b)
+        w[: b // 2] = 1.0
+        w[b // 2 : b // 2 + max(b // 8, 1)] = 0.0
+        target = torch.lerp(unsharp(clean.float()), clean.float(), w.view(-1, 1, 1, 1)).to(clean.dtype)
+        output = self.network.decode(degraded, features, self.network.code_map(logits), w.view(-1, 1, 1, 1).to(clean.dtype))
+        pixels, edges = charbonnier(output, target), gradient_loss(output, target)
+        loss = (pixels + (0.1 + 0.4 * (1 - w)) * edges).mean() + self.schedule.code_weight * cross_entropy
+        with torch.no_grad():
+            faithful = slice(0, b // 2)
+            gain = _psnr(output[faithful], clean[faithful]) - _psnr(degraded[faithful], clean[faithful])
+        logs.update(cross_entropy=cross_entropy.item(), gain=float(gain.mean()), pixels=pixels.mean().item())
+        return loss, logs, output, target, (1 - w)
+
+
+def _psnr(x: Tensor, y: Tensor) -> Tensor:
+    return -10 * torch.log10((x - y).float().square().flatten(1).mean(1) + 1e-8)
+
+
+def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module, nn.Module | None]:
+    """The network of a stage and, after the first, the frozen stage-I network that names the true codes."""
+    config = CONFIGS[config_name]
+    if stage == "codebook":
+        return CodebookAutoencoder(config), None
+    teacher, network = CodebookAutoencoder(config), CodeFormer(config)
+    previous = load_file(weights / f"{STAGES[STAGES.index(stage) - 1]}.safetensors")
+    teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
+    missing, unexpected = network.load_state_dict(previous, strict=False)
+    allowed = ("transformer.", "transforms.", "to_gate.") if stage == "transformer" else ()
+    if unexpected or any(not m.startswith(allowed) for m in missing):
+        raise SystemExit(f"The weights of the stage before do not fit: {missing + unexpected}.")
+    return network, teacher.eval()
+
+
+def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor) -> None:
+    """A sheet: degraded, restored at 0, 0.5 and 1 (or the reconstruction), clean."""
+    with torch.no_grad():
+        if isinstance(network, CodeFormer):
+            columns = [degraded, *(network(degraded, w) for w in (0.0, 0.5, 1.0)), clean]
+        else:
+            columns = [clean, network(clean)[0]]
+    rows = torch.cat([c[:6].float().clamp(0, 1) for c in columns], 3)
+    sheet = (rows.permute(0, 2, 3, 1).flatten(0, 1) * 255).byte().numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+
+
+def to_unit(batch: Tensor) -> Tensor:
+    """uint8 (B, S, S, 3) to bfloat16 (B, 3, S, S) in [0, 1], channels-last."""
+    return (batch.permute(0, 3, 1, 2).float() / 255).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Runs a stage to its end, from the newest checkpoint if asked."""
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    torch.manual_seed(args.seed)
+    folder = Path(args.output) / f"{args.config}-{args.stage}"
+    schedule = SCHEDULES[args.config][args.stage]
+    schedule = StageConfig(**{**schedule.__dict__, **({"steps": args.steps} if args.steps else {})})
+    network, teacher = build(args.stage, args.config, Path(args.output) / f"{args.config}-weights")
+    network = to_bfloat16(network).train()
+    if hasattr(network, "codebook"):
+        network.codebook.float()
+    stage = Stage(args.stage, network, schedule, to_bfloat16(teacher) if teacher else None)
+    if teacher:
+        teacher.codebook.float()
+    state = load_checkpoint(folder, args.resume)
+    first = state["step"] if state else 0
+    if state:
+        stage.load_state(state)
+    faces = CleanFaces(Path(args.data), CONFIGS[args.config].image_size, limit=args.limit)
+    accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
+    began, last_save = time.monotonic(), time.monotonic()
+    stop = min(schedule.steps, args.stop_at or schedule.steps)
+    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers)
+    for step, (clean, degraded) in enumerate(stream, start=first):
+        clean, degraded = to_unit(clean), to_unit(degraded)
+        logs = stage.step(step, clean, degraded)
+        if step % args.log_every == 0:
+            rate = (step - first + 1) * schedule.batch_size / (time.monotonic() - began)
+            print(f"{step} {rate:.1f}/s " + " ".join(f"{k} {v:.4f}" for k, v in logs.items()), flush=True)
+        if step % args.sample_every == 0:
+            save_samples(folder / "samples" / f"{step:06d}.png", network.eval(), clean, degraded)
+            network.train()
+        if time.monotonic() - last_save > args.save_seconds:
+            save_checkpoint(folder, step + 1, stage.state())
+            last_save = time.monotonic()
+    save_checkpoint(folder, stop, stage.state())
+    weights = Path(args.output) / f"{args.config}-weights"
+    weights.mkdir(parents=True, exist_ok=True)
+    averaged = {k: v.contiguous() for k, v in stage.optimizer.averaged_state(network).items()}
+    save_file(averaged, weights / f"{args.stage}.safetensors")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--data", required=True, help="folder that holds the packs")
+    parser.add_argument("--config", choices=list(SCHEDULES), default="small")
+    parser.add_argument("--output", default="runs/restoration")
+    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
+    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--limit", type=int, help="at most this many images of each pack")
+    parser.add_argument("--log-every", type=int, default=20)
+    parser.add_argument("--sample-every", type=int, default=250)
+    parser.add_argument("--save-seconds", type=float, default=120)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    train(parse())
