@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from batch.inputs import Photo, find_photos
 from batch.jobs import Settings, Summary, run_photos
 from batch.manifest import RECONSTRUCTION, RESTORATION, Record
-from facerecon.demographics import RACES
+from facerecon.demographics import RACES, check_demographics, notes
 from facerecon.outputs import FORMATS, PICTURES
 from facerecon.pipeline import FaceReconstructor
 from facerecon.restoration.photo import UPSCALES
@@ -186,14 +186,12 @@ def _choices(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
 def _demographics(
     age: float | None, gender: str | None, race: str | None, ethnicity: str | None
 ) -> Demographics | None:
-    if gender not in (None, "female", "male"):
-        raise typer.BadParameter(f"{gender!r} is neither female nor male.", param_hint="--gender")
-    race = next((known for known in RACES if race and known.casefold() == race.casefold()), race)
-    if race is not None and race not in RACES:
-        raise typer.BadParameter(f"{race!r} is none of {', '.join(RACES)}.", param_hint="--race")
     if (age, gender, race, ethnicity) == (None, None, None, None):
         return None
-    return Demographics(age, gender, race, ethnicity, source="user")
+    try:
+        return check_demographics(Demographics(age, gender, race, ethnicity, source="user"))
+    except FaceReconError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _go(
@@ -208,6 +206,8 @@ def _go(
 ) -> None:
     """Runs, reports, and ends the process: 0 all well, 1 something failed, 130 stopped by Ctrl-C."""
     _log_to_console()
+    for note in notes(settings.demographics) if settings.demographics else ():
+        logging.getLogger("facerecon.batch").warning("%s", note)
     summary = Summary()
     try:
         photos = find_photos(source, output, recursive)

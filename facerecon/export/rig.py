@@ -53,19 +53,21 @@ class Rig:
 def build_rig(reconstruction: Reconstruction, head: Any) -> Rig:
     """The rig of one reconstruction.
 
-    The neutral head is the reconstruction's own vertices without the moves of its
-    expression, so that at the photo's weights the head is exactly the reconstruction.
+    What the reconstruction's vertices hold beyond the head model's own (detail) stays
+    in the neutral shape. At the photo's weights the head is the reconstruction, but
+    for the eyelids: the model lays them on the eyeballs, morph targets only add.
     """
     parameters = reconstruction.parameters
+    count = len(head.expression_labels)
+    weights = np.asarray(parameters.expression, np.float32)
+    expressions = torch.cat((torch.zeros(1, count), torch.from_numpy(weights)[None], torch.eye(count)))
     identity = torch.as_tensor(parameters.identity, dtype=torch.float32)[None]
     demographics = head.demographic_weights([parameters.demographics])
-    count = len(head.expression_labels)
-    expressions = torch.cat((torch.zeros(1, count), torch.eye(count)))
-    shapes = head.vertices(identity.expand(count + 1, -1), expressions, demographics.expand(count + 1, -1)).numpy()
-    moves = shapes[1:] - shapes[:1]
+    people = identity.expand(len(expressions), -1), expressions, demographics.expand(len(expressions), -1)
+    shapes = head.vertices(*people).numpy()
+    neutral = shapes[0] + (np.asarray(reconstruction.vertices, np.float32) - shapes[1])
+    moves = shapes[2:] - shapes[0]
     moves[np.abs(moves).max(-1) < SMALLEST_MOVE_M] = 0
-    weights = np.asarray(parameters.expression, np.float32)
-    neutral = np.asarray(reconstruction.vertices, np.float32) - np.tensordot(weights, moves, 1)
     normals = unit_normals(neutral[None], head)
     turns = unit_normals(neutral + moves, head) - normals
     turns[np.abs(turns).max(-1) < SMALLEST_TURN] = 0

@@ -102,6 +102,8 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int | tuple[int, int], bor
     shrink = float(np.linalg.svd(np.asarray(matrix)[:, :2], compute_uv=False)[-1])
     samples = min(_MOST_SAMPLES, max(1, math.ceil(1 / shrink - 0.05)))
     image = np.ascontiguousarray(image)
+    if border == cv2.BORDER_REFLECT_101 and min(image.shape[:2]) == 1:
+        border = cv2.BORDER_REPLICATE  # one row has no mirror image; OpenCV looks for it for ever
     if samples == 1:
         return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
     fine = np.asarray(matrix, np.float64) * samples

@@ -15,6 +15,7 @@ from facerecon.types import Face, FaceReconError, Image
 DETECTORS = ("mtcnn",)
 _LONGEST, _SHORTEST = 1280, 320  # long side of the picture the networks look at, pixels
 _MOST_ENLARGED = 4.0
+_SMALLEST_FACE = 8  # pixels
 _PADDING = 0.35  # of each side, when a face may fill the whole picture
 # Badly degraded faces score less: one that takes up this share of the photo's short side
 # passes with this share of the threshold, where no face of the photo passes in full.
@@ -57,8 +58,8 @@ class MtcnnDetector:
     def __init__(self, threshold: float = 0.85, min_face: int = 20) -> None:
         if not 0 < threshold < 1:
             raise FaceReconError(f"The detection threshold lies between 0 and 1; {threshold} does not.")
-        if min_face < 8:
-            raise FaceReconError(f"Faces under 8 pixels cannot be found; min_face is {min_face}.")
+        if min_face < _SMALLEST_FACE:
+            raise FaceReconError(f"Faces under {_SMALLEST_FACE} pixels cannot be found; min_face is {min_face}.")
         self.threshold, self.min_face = threshold, min_face
         self._cascade = MtcnnCascade((0.6, 0.7, _DOMINANT_SCORE * threshold))
 
@@ -75,6 +76,8 @@ class MtcnnDetector:
             Faces of at least ``min_face`` pixels and ``threshold`` confidence. Where none is
             that certain, the likeliest of those that take up a good part of the photo.
         """
+        if min(image.shape[:2]) < _SMALLEST_FACE:
+            return []
         best, best_score = [], 0.0
         for matrix, size in _views(image.shape):
             faces = self._accepted(self._look(image, matrix, size), image.shape)

@@ -16,18 +16,18 @@ DEFAULT_AGE = 35.0
 OLDEST = 100.0
 
 ANCESTRY_BY_RACE = {  # african, asian, caucasian
-    "black": (1.0, 0.0, 0.0),
     "african": (1.0, 0.0, 0.0),
-    "white": (0.0, 0.0, 1.0),
-    "caucasian": (0.0, 0.0, 1.0),
+    "black": (1.0, 0.0, 0.0),
     "asian": (0.0, 1.0, 0.0),
     "east asian": (0.0, 1.0, 0.0),
     "southeast asian": (0.15, 0.85, 0.0),
+    "caucasian": (0.0, 0.0, 1.0),
+    "white": (0.0, 0.0, 1.0),
     "indian": (0.15, 0.25, 0.6),
     "middle eastern": (0.1, 0.05, 0.85),
-    "latino hispanic": (0.15, 0.3, 0.55),
     "hispanic latino": (0.15, 0.3, 0.55),
-    "pacific islander": (0.35, 0.5, 0.15),
+    "latino hispanic": (0.15, 0.3, 0.55),
+    "pacific islander": (0.3, 0.6, 0.1),
 }
 """How far each race of the usual face datasets leans to MakeHuman's three ancestries: a coarse prior, no more."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facerecon.checkpoints import find_checkpoint
 from facerecon.head import demographics as demography
 from facerecon.head import landmarks as landmarking
 from facerecon.head import storage
@@ -20,7 +19,6 @@ from facerecon.head.skinning import blend_skinning
 from facerecon.types import Demographics
 
 FILE_NAME = "head.safetensors"
-SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "head"
 
 
 class HeadModel(nn.Module):
@@ -56,7 +54,8 @@ class HeadModel(nn.Module):
         )
         self.identity_labels = name_identity(len(identity))
         self.register_buffer("template", tensors["template"].float().flatten())
-        self.register_buffer("basis", torch.cat((demographic, identity, expression)))
+        self.register_buffer("shape_basis", torch.cat((demographic, identity)))
+        self.register_buffer("expression_basis", expression)
         self.register_buffer("mean_coefficients", tensors["mean_coefficients"].float())
         self.register_buffer("identity_scale", tensors["identity_scale"].float())
         self.register_buffer("expression_scale", tensors["expression_scale"].float())
@@ -76,16 +75,16 @@ class HeadModel(nn.Module):
         self._blinks = [self.expression_labels.index(f"eyeBlink{side}") for side in ("Left", "Right")]
         eyeballs = [self._block(f"{side}_eyeball") for side in ("left", "right")]
         self.eyelids = Eyelids(lids, eyeballs, expression[self._blinks].unflatten(1, (-1, 3)))
-        self._base_texture = tensors["base_texture"].numpy() if "base_texture" in tensors else None
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> "HeadModel":
         """Loads the shipped head, or another file or folder of the same format.
 
         Raises:
+            CheckpointError: when no path is given and the shipped head is nowhere to be found.
             HeadModelError: when there is no such file or it is not a head.
         """
-        place = Path(path) if path is not None else SHIPPED
+        place = Path(path) if path is not None else find_checkpoint("head")
         return cls(*storage.read(place / FILE_NAME if place.suffix != ".safetensors" else place))
 
     def _block(self, mask: str) -> slice:
@@ -142,29 +141,24 @@ class HeadModel(nn.Module):
         return blend_skinning(vertices, joints, pose, self.skin_weights, JOINT_PARENTS)[1]
 
     def _points(self, identity, expression, demographics, pose) -> Tensor:
-        """Vertices and joints at rest, (B, V + J, 3), by one product with the whole basis."""
+        """Vertices and joints at rest, (B, V + J, 3)."""
         given = next((x for x in (identity, expression, demographics, pose) if x is not None), None)
         batch = 1 if given is None else len(given)
         if demographics is None:
             demographics = self.demographic_weights([Demographics()])
-        parts = [demographics @ self.mean_coefficients]
-        for values, scale, labels in (
-            (identity, self.identity_scale, self.identity_labels),
-            (expression, self.expression_scale, self.expression_labels),
-        ):
-            if values is None:
-                parts.append(self.template.new_zeros(1, len(labels)))
-            else:
-                parts.append(values * (demographics @ scale)[:, None])
-        coefficients = torch.cat([part.expand(batch, -1) for part in parts], dim=1)
-        points = torch.addmm(self.template, coefficients, self.basis).unflatten(1, (-1, 3))
-        if expression is not None:
-            still = len(self.basis) - len(self.expression_labels)
-            moved = coefficients[:, still:] @ self.basis[still:]
-            neutral = points - moved.unflatten(1, (-1, 3))
-            already = coefficients[:, still:][:, self._blinks]
-            points = self.eyelids.fit_blink(neutral, points, expression[:, self._blinks], already)
-        return self.eyelids.settle(points)
+        demographics = demographics.expand(batch, -1)
+        shape = [demographics @ self.mean_coefficients]
+        if identity is None:
+            shape.append(self.template.new_zeros(batch, len(self.identity_labels)))
+        else:
+            shape.append(identity * (demographics @ self.identity_scale)[:, None])
+        neutral = torch.addmm(self.template, torch.cat(shape, dim=1), self.shape_basis)
+        if expression is None:
+            return self.eyelids.settle(neutral.unflatten(1, (-1, 3)))
+        scaled = expression * (demographics @ self.expression_scale)[:, None]
+        moved = torch.addmm(neutral, scaled, self.expression_basis).unflatten(1, (-1, 3))
+        blinks = (expression[:, self._blinks], scaled[:, self._blinks])
+        return self.eyelids.settle(self.eyelids.fit_blink(neutral.unflatten(1, (-1, 3)), moved, *blinks))
 
     def landmarks(self, vertices: Tensor, yaw: Tensor | None = None) -> Tensor:
         """The 68 iBUG landmarks.
@@ -184,10 +178,3 @@ class HeadModel(nn.Module):
             vertices, yaw, self.contour_triangles, self.contour_barycentric, self.contour_yaw
         )
         return torch.cat((contour, points[:, landmarking.CONTOUR :]), dim=1)
-
-    @property
-    def base_texture(self) -> np.ndarray | None:
-        """(T, T, 3) uint8 RGB default colours in the atlas: a mean skin, brown eyes, mouth, teeth and tongue."""
-        if self._base_texture is None:
-            return None
-        return cv2.cvtColor(cv2.imdecode(self._base_texture, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

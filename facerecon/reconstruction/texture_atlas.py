@@ -81,6 +81,7 @@ class TextureAtlas:
         mirror: (S, S, 2) float32 column and row of each texel's mirror image across the sagittal plane.
         material: (S, S) int8 index into ``HeadModel.material_labels``, -1 outside.
         skin: (S, S) bool, texels of the material ``skin``.
+        neck_faces: (F,) bool, triangles of the neck.
         height: (S, S) float32 metres above the eyes, on the average adult.
         masks: the head's region masks by name, (S, S) float32 in [0, 1].
         graph: the skin's vertices as a graph, to spread colours over.
@@ -101,6 +102,7 @@ class TextureAtlas:
         self.skin = self.material == self.material_labels.index("skin")
         with torch.no_grad():
             self.template = head.vertices()[0].cpu().numpy().astype(np.float32)
+        self.neck_faces = head.masks["neck"].cpu().numpy()[self.faces].all(1)
         self.height = self.spread(self.template[:, 1:2])[..., 0]
         vertex_masks = np.stack([mask.cpu().numpy() for mask in head.masks.values()], axis=1)
         soft = self.spread(vertex_masks.astype(np.float32))
@@ -109,7 +111,8 @@ class TextureAtlas:
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)
         self.mirror = self._mirror(uv, uv_faces)
-        self._nearest = self._nearest_inside()
+        self._border = self._nearest_inside(GUTTER * size)
+        self._fringe = self._nearest_inside(2.0)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Vertex values (V, C) interpolated to texels, (S, S, C) float32, zero outside the charts."""
@@ -135,28 +138,30 @@ class TextureAtlas:
         return means.astype(np.float32), (sums[:, 0] / np.maximum(total, 1e-9)).astype(np.float32)
 
     def flip(self, image: np.ndarray) -> np.ndarray:
-        """The texture (S, S) or (S, S, C) as it looks on the mirrored head."""
-        return cv2.remap(self.pad(image), self.mirror[..., 0], self.mirror[..., 1], cv2.INTER_LINEAR)
+        """The texture (S, S, C), at most 4 channels, as it looks on the mirrored head."""
+        fringed = image.reshape(self.size**2, -1).copy()
+        targets, sources = self._fringe
+        fringed[targets] = fringed[sources]
+        return cv2.remap(fringed.reshape(image.shape), self.mirror[..., 0], self.mirror[..., 1], cv2.INTER_LINEAR)
 
     def pad(self, texture: np.ndarray) -> np.ndarray:
-        """Paints a border around every chart of (S, S) or (S, S, C), and the mean colour beyond it."""
+        """Paints a border around every chart of (S, S, C), and the skin's mean colour beyond it."""
         flat = texture.reshape(self.size**2, -1)
-        padded = np.empty_like(flat)
-        padded[:] = flat[self.skin.ravel()].mean(0)
-        targets, sources = self._nearest
-        padded[self.inside.ravel()] = flat[self.inside.ravel()]
+        padded = flat.copy()
+        padded[~self.inside.ravel()] = flat[self.skin.ravel()][::7].mean(0)
+        targets, sources = self._border
         padded[targets] = flat[sources]
         return padded.reshape(texture.shape)
 
-    def _nearest_inside(self) -> tuple[np.ndarray, np.ndarray]:
-        """Flat positions of the border's texels, and of the charts' texels nearest to them."""
+    def _nearest_inside(self, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """Flat positions of the texels within reach of the charts, and of the charts' texels nearest to them."""
         outside = (~self.inside).astype(np.uint8)
         distance, label = cv2.distanceTransformWithLabels(
             outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
         position_of = np.zeros(label.max() + 1, np.int64)
         position_of[label[self.inside]] = np.flatnonzero(self.inside.ravel())
-        targets = np.flatnonzero(((distance > 0) & (distance <= GUTTER * self.size)).ravel())
+        targets = np.flatnonzero(((distance > 0) & (distance <= reach)).ravel())
         return targets, position_of[label.ravel()[targets]]
 
     def _mirror(self, uv: np.ndarray, uv_faces: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from facerecon.reconstruction.texture_tone import (
     hue_likeness,
 )
 
+LIKE = (0.15, 0.60)
 DOUBTFUL_FACING = (0.35, 0.65)
 DOUBTFUL_OUTLINE_M = (0.009, 0.018)
 WORSE_FACING = (-0.60, -0.25)
@@ -30,6 +31,17 @@ STEADY_FACING = (0.25, 0.70)
 MIRROR_TRUST = 0.95
 SHADE_REACH, SKIN_REACH, HAIR_REACH, HAIRLINE_REACH = 14.0, 7.0, 8.0, 3.0
 """Edges of the mesh over which colour differences of a layer are carried into what lies below."""
+
+
+def likeness_maps(lab: np.ndarray, tone: Tone) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Likeness to the skin's hue, to skin and to hair, (S, S) in [0, 1] each, of colours smoothed over a few texels."""
+    size = len(lab)
+    half = cv2.resize(lab, (size // 2, size // 2), interpolation=cv2.INTER_AREA)
+    half = cv2.GaussianBlur(half, (0, 0), size / 1024)
+    hue = hue_likeness(half, tone.skin, tone.spread)
+    skin = hue * brightness_likeness(half, tone.skin, tone.spread)
+    maps = np.stack([hue, skin, hair_likeness(half, tone.hair)], axis=-1).astype(np.float32)
+    return tuple(cv2.split(cv2.resize(maps, (size, size), interpolation=cv2.INTER_LINEAR)))
 
 
 def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: Tone) -> tuple[np.ndarray, np.ndarray]:
@@ -43,39 +55,37 @@ def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: To
     Returns:
         weight (S, S) and skin likeness (S, S), both in [0, 1].
     """
-    smooth = cv2.GaussianBlur(texels.lab, (0, 0), 2.0 * atlas.size / 1024)
-    hue = hue_likeness(smooth, tone.skin, tone.spread).astype(np.float32)
-    likeness = hue * brightness_likeness(smooth, tone.skin, tone.spread).astype(np.float32)
+    hue, skin, hair = likeness_maps(texels.lab, tone)
     scalp = ramp(prior.hair_growth, 0.2, 0.7)
-    sideways = np.maximum(1 - ramp(texels.facing, *DOUBTFUL_FACING), 0.9 * atlas.masks["ears"]) * (1 - scalp)
+    foreign = 1 - ramp(skin, *LIKE)
+    sideways = np.maximum(1 - ramp(texels.facing, *DOUBTFUL_FACING), 0.9 * atlas.masks["ears"])
     outline = 1 - ramp(texels.outline_m, *DOUBTFUL_OUTLINE_M)
-    strange_hue = 1 - ramp(np.maximum(hue, scalp * hair_likeness(smooth, tone.hair)), 0.15, 0.6)
-    weight = texels.trust * (1 - sideways * (1 - ramp(likeness, 0.15, 0.6)))
-    weight *= 1 - np.maximum(outline, scalp) * strange_hue
-    # Without a beard what is dark beside the jaw is background or hair.
-    strange = (1 - ramp(likeness, 0.15, 0.6)) * (1 - scalp) * (1 - tone.beard)
-    weight *= 1 - outline * strange
+    # Without a beard, what is dark beside the jaw is background or hair.
+    weight = texels.trust * (1 - np.maximum(sideways, (1 - tone.beard) * outline) * (1 - scalp) * foreign)
+    weight *= 1 - np.maximum(outline, scalp) * (1 - ramp(np.maximum(hue, scalp * hair), *LIKE))
     # Collars and shadows of the chin are no skin, and the neck's fit is the loosest.
     weight *= atlas.skin * (1 - atlas.masks["neck"])
-    # Where the other side faces the camera much better, a small error of the fit shows less over there.
-    worse = 1 - ramp(texels.facing - atlas.flip(texels.facing), *WORSE_FACING)
-    weight *= 1 - worse * atlas.flip(weight)
-    return weight.astype(np.float32), likeness
+    # Where the other side faces the camera much better, an error of the fit shows less over there.
+    facing_there, weight_there = cv2.split(atlas.flip(cv2.merge([texels.facing, weight])))
+    weight *= 1 - (1 - ramp(texels.facing - facing_there, *WORSE_FACING)) * weight_there
+    return weight, skin
 
 
-def add_mirror(lab: np.ndarray, weight: np.ndarray, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarray]:
+def add_mirror(
+    lab: np.ndarray, weight: np.ndarray, atlas: TextureAtlas
+) -> tuple[np.ndarray, np.ndarray]:
     """Fills what only the other side shows, brought to this side's light.
 
     Returns:
         colours (S, S, 3) and weight (S, S) of photo and mirror image together.
     """
-    other, other_weight = atlas.flip(lab), MIRROR_TRUST * atlas.flip(weight) * atlas.skin
-    both = np.minimum(weight, other_weight)
-    shade, known = atlas.gather(lab - other, both)
+    flipped = atlas.flip(cv2.merge([lab, weight]))
+    other, other_weight = np.ascontiguousarray(flipped[..., :3]), MIRROR_TRUST * flipped[..., 3] * atlas.skin
+    shade, known = atlas.gather(lab - other, np.minimum(weight, other_weight))
     other += atlas.spread(atlas.graph.membrane(shade, known, reach=SHADE_REACH, stiffness=1.0))
     share = (1 - weight) * other_weight
     total = weight + share
-    mixed = (weight[..., None] * lab + share[..., None] * other) / np.maximum(total, 1e-6)[..., None]
+    mixed = lab + (share / np.maximum(total, 1e-6))[..., None] * (other - lab)
     return mixed, total
 
 
@@ -85,7 +95,7 @@ def fill_skin(
 ) -> np.ndarray:
     """The mean skin, (S, S, 3), in the photo's tone and meeting its colours where they end."""
     scale = np.array([tone.light, tone.chroma, tone.chroma], np.float32)
-    matched = tone.skin.astype(np.float32) + scale * (prior.lab - tone.prior.astype(np.float32))
+    matched = tone.skin + scale * (prior.lab - tone.prior)
     difference, known = atlas.gather(lab - matched, weight * likeness**2 * ramp(facing, *STEADY_FACING))
     matched += atlas.spread(atlas.graph.membrane(difference, known, reach=SKIN_REACH))
     matched[..., 0] += tone.grain * prior.pores
@@ -101,16 +111,17 @@ def fill_hair(
     """
     zone = ramp(prior.hair_growth, 0.1, 0.5)
     strange = weight * (1 - likeness) * zone
-    difference, known = atlas.gather(lab - tone.hair.astype(np.float32), strange)
-    colour = tone.hair.astype(np.float32) + atlas.spread(atlas.graph.membrane(difference, known, reach=HAIR_REACH))
-    contrast = np.clip(0.11 * colour[..., 0] + 0.8, 1.0, 6.0)
+    difference, known = atlas.gather(lab - tone.hair, strange)
+    colour = tone.hair + atlas.spread(atlas.graph.membrane(difference, known, reach=HAIR_REACH))
+    contrast = np.clip(0.11 * colour[..., 0] + 0.8, 1.0, 6.0) * (0.25 + 0.75 * tone.hair_share)
     colour[..., 0] = np.maximum(colour[..., 0] + contrast * prior.strands, 1.0)
 
     growth = atlas.gather(prior.hair_growth[..., None], atlas.skin.astype(np.float32))[0]
     evidence, known = atlas.gather((1 - likeness)[..., None], weight)
-    height = atlas.template[:, 1]
-    evidence[:, 0] = ramp(evidence[:, 0], 0.25, 0.75) * ramp(height, HAIR_LOW_M, HAIR_HIGH_M)
-    cover = atlas.graph.membrane(evidence, known, reach=HAIRLINE_REACH, rest=growth * tone.hair_share)
+    evidence[:, 0] = ramp(evidence[:, 0], 0.25, 0.75) * ramp(atlas.template[:, 1], HAIR_LOW_M, HAIR_HIGH_M)
+    # On a bald scalp the hair's colour is the scalp's: covering it keeps the scalp in one colour.
+    evidence = np.maximum(evidence, (1 - tone.hair_share) * growth)
+    cover = atlas.graph.membrane(evidence, known, reach=HAIRLINE_REACH, rest=growth)
     cover = np.where(growth > 0.02, cover, np.minimum(cover, 0.5))
     soft = atlas.spread(cover)[..., 0]
     return colour, ramp(soft + 0.08 * prior.strands * (soft > 0.03), 0.20, 0.60)
@@ -124,10 +135,10 @@ def complete(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: 
     """
     weight, likeness = accept(texels, atlas, prior, tone)
     lab, total = add_mirror(texels.lab, weight, atlas)
-    seen_likeness = np.where(weight > 0.5 * total, likeness, atlas.flip(likeness))
-    facing = np.maximum(texels.facing, atlas.flip(texels.facing))
-    skin = fill_skin(lab, total, seen_likeness, facing, atlas, prior, tone)
-    hair, cover = fill_hair(lab, total, seen_likeness, atlas, prior, tone)
+    likeness_there, facing_there = cv2.split(atlas.flip(cv2.merge([likeness, texels.facing])))
+    likeness = np.where(weight > 0.5 * total, likeness, likeness_there)
+    facing = np.maximum(texels.facing, facing_there)
+    skin = fill_skin(lab, total, likeness, facing, atlas, prior, tone)
+    hair, cover = fill_hair(lab, total, likeness, atlas, prior, tone)
     fill = skin + cover[..., None] * (hair - skin)
-    blend = total[..., None]
-    return fill + blend * (lab - fill), weight
+    return fill + total[..., None] * (lab - fill), weight

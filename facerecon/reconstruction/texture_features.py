@@ -15,6 +15,7 @@ FULL_EYE_PX = 26.0
 """Width of the eye's opening in the photo, pixels, from which on its iris colour is believed."""
 EYE_WIDTH_MM = 28.0
 IRIS_CONTRAST = 0.16
+SCLERA_ADAPTATION = 0.5
 EYES = ("left_eye", "right_eye")
 
 
@@ -49,7 +50,8 @@ def paint_features(
     lab[inner] = prior.lab[inner] * scale
     iris = iris_colour(texels, atlas, prior, tone).astype(np.float32)
     eyes = np.isin(atlas.material, [atlas.material_labels.index(name) for name in EYES])
-    ball = lab[eyes]
+    # Few people's whites are as dark as a dark skin's light would have them.
+    ball = prior.lab[eyes] * np.array([light**SCLERA_ADAPTATION, tone.chroma, tone.chroma], np.float32)
     painted = np.tile(iris, (len(ball), 1))
     painted[:, 0] *= np.clip(1 + IRIS_CONTRAST * prior.iris_pattern[eyes], 0.25, 1.8)
     painted *= 1 - 0.9 * prior.pupil[eyes][:, None]

@@ -19,7 +19,7 @@ DEPTH_JUMP_M = 0.009
 """A step in depth between neighbouring pixels that means one part of the head stands before another."""
 OUTLINE_MARGIN_M = (0.0020, 0.0085)
 JUMP_MARGIN_M = (0.0006, 0.0028)
-"""Trust rises from 0 to 1 over these distances from the head's outline, and from one part before another."""
+"""Trust rises from 0 to 1 over these distances from the outline of the head without its neck, and from one part before another."""
 FACING = (0.14, 0.48)
 """Trust rises from 0 to 1 over these cosines between the surface's normal and the line of sight."""
 
@@ -32,7 +32,7 @@ class PhotoTexels:
         lab: (S, S, 3) float32 CIE Lab colours; of no meaning where ``trust`` is 0.
         trust: (S, S) float32 in [0, 1], by geometry alone.
         facing: (S, S) float32 cosine between normal and line of sight.
-        outline_m: (S, S) float32 distance in the picture from the head's outline, metres on the face.
+        outline_m: (S, S) float32 distance in the picture from the outline of the head without its neck, metres on the face.
         pixels_per_mm: of the photo, on the face.
     """
 
@@ -45,7 +45,7 @@ class PhotoTexels:
 
 def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, smooth in between."""
-    t = np.clip((values - low) / (high - low), 0, 1)
+    t = np.clip((values - low) * (1 / (high - low)), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -97,8 +97,10 @@ def _margins(pixels: np.ndarray, texels: np.ndarray, atlas: TextureAtlas, pixels
     kernel = np.ones((3, 3), np.uint8)
     jump = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > DEPTH_JUMP_M
     metre = pixels_per_metre * zoom
+    # The neck counts as background: collars hide it, and its fit is the loosest.
+    beyond = (index < 0) | atlas.neck_faces[index]
     outline, behind = (
-        cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 5) / metre for edge in (index < 0, jump)
+        cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 5) / metre for edge in (beyond, jump)
     )
     trust = ramp(outline, *OUTLINE_MARGIN_M) * ramp(behind, *JUMP_MARGIN_M)
     column, row = ((texels[..., i] - low[i]) * zoom + 2 for i in (0, 1))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
-from facerecon.demographics import RACES
+from facerecon.demographics import RACES, notes
 from facerecon.outputs import FORMATS
 from facerecon.pipeline import FaceReconstructor
 from facerecon.restoration.photo import UPSCALES
@@ -17,16 +18,6 @@ from facerecon.ui import photo_work, visitors
 FACES = [("all", "all"), ("the largest", "largest"), ("the one in the middle", "center")]
 DOWNLOADS = {"glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "GLTF", "json": "JSON"}
 NO_STATISTICS = "The head and its figures appear here."
-
-
-class PhotoInput(gr.Image):
-    """An image component that hands over the visitor's file untouched, for ``load_image`` to read."""
-
-    is_template = True  # drawn in the browser as the component it derives from
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Path of the uploaded file."""
-        return payload.path if payload is not None and payload.path else super().preprocess(payload)
 
 
 class PhotoTab:
@@ -52,10 +43,11 @@ class PhotoTab:
         self._wire()
 
     def _inputs(self) -> None:
-        self.photo = PhotoInput(
+        self.photo = gr.Image(
             label="Photo", type="filepath", image_mode=None, format="png", height=320,
             sources=["upload", "webcam", "clipboard"], elem_id="photo",
         )  # fmt: skip
+        self.photo.preprocess = _uploaded_path
         self.go = gr.Button("Restore and reconstruct", variant="primary", interactive=False, elem_id="go")
         self.fidelity = gr.Slider(
             0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest to the photo"
@@ -120,6 +112,8 @@ class PhotoTab:
         """Shows the result as soon as it is there, then makes the other downloads."""
         folder = visitors.new_folder(request.session_hash)
         stated = photo_work.demographics_from_form(auto_detect, use_age, age, gender, race, ethnicity)
+        for note in notes(stated) if stated else ():
+            gr.Info(note)
         work = photo_work.do_photo(self.reconstructor, folder, photo, fidelity, upscale, faces, stated)
         heads = photo_work.write_heads(self.reconstructor, work, ("glb",))
         labels = [head.label for head in heads]
@@ -145,3 +139,8 @@ class PhotoTab:
             button: gr.DownloadButton(value=head.downloads.get(key), interactive=key in head.downloads)
             for key, button in self.downloads.items()
         }
+
+
+def _uploaded_path(upload: ImageData | None) -> str | None:
+    """The visitor's file untouched, for ``load_image`` to read, in place of gradio's own decoding."""
+    return None if upload is None else upload.path

@@ -66,6 +66,11 @@ def test_options_out_of_range_are_explained(command, options: list[str], sentenc
     assert code == 2 and sentence in said and not command.output.exists()
 
 
+def test_words_that_move_nothing_are_named(command) -> None:
+    code, said = command("reconstruct", "--images", "none", "--ethnicity", "Klingon")
+    assert code == 0 and "note" in said and "klingon" in said.lower()
+
+
 def test_a_missing_input_is_one_sentence(command) -> None:
     command.folder.rename(command.folder.with_name("gone"))
     code, said = command("run")

@@ -67,7 +67,8 @@ def test_neutral_plus_weighted_targets_is_the_reconstruction(files, kind, recons
     for weight, target in zip(mesh["weights"], primitive["targets"], strict=True):
         shape += weight * accessor(document, buffer, target["POSITION"])
     expected = reconstruction.vertices[uv_split_mesh(head).source]
-    assert np.abs(shape - expected).max() < 2e-5
+    away = np.abs(shape - expected).max(1)
+    assert (away < 2e-5).mean() > 0.95 and away.max() < 1e-3  # only the lids, laid on the eyeballs, differ
     indices = accessor(document, buffer, primitive["indices"])
     assert np.array_equal(indices.reshape(-1, 3), uv_split_mesh(head).faces)
 

@@ -105,3 +105,9 @@ def test_five_points_of_68_landmarks():
     landmarks[:, 30], landmarks[:, 48], landmarks[:, 54] = (30, 40), (15, 60), (45, 61)
     expected = [[10, 20], [50, 21], [30, 40], [15, 60], [45, 61]]
     assert np.allclose(align.points_from_landmarks(landmarks), [expected, expected])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2)])
+def test_the_smallest_images_are_no_trap(shape):
+    out = align.warp(np.full((*shape, 3), 7, np.uint8), np.array([[1.0, 0, 30], [0, 1, 30]]), 64)
+    assert (out == 7).all()

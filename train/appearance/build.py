@@ -18,7 +18,8 @@ from train.appearance import sources, surface
 
 SIZE = 1024
 OCCLUSION_STRENGTHS = {"skin": 0.30, "mouth": 0.6, "tongue": 0.4, "teeth": 0.25, "gums": 0.4}
-SMOOTHING_TEXELS = 12.0
+SCLERA = (79.0, 2.5, 4.0)
+LID_SHADE = 0.12
 COLOURS = {  # Lab, where no asset fits our layout
     "mouth": (34.0, 30.0, 16.0), "tongue": (56.0, 28.0, 14.0), "teeth": (85.0, 1.0, 11.0), "gums": (54.0, 31.0, 15.0),
 }
@@ -85,7 +86,11 @@ def eye_layers(folder: Path, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarra
         eyes = [sources.to_lab(sources.sample_eye(picture, angle, turn)) for picture in pictures]
         # The white carries on under the iris.
         outside = [sources.sample_eye(picture, np.maximum(angle, 1.25 * sources.IRIS_DEGREES), turn) for picture in pictures]
-        white[chart] = sources.to_lab(np.mean(outside, axis=0))[chart]
+        veins = sources.to_lab(np.mean(outside, axis=0))[chart]
+        white[chart] = SCLERA + 0.8 * (veins - np.median(veins, axis=0))
+        # The upper lid's shade lies on the ball, whatever the pose.
+        above = np.clip(np.sin(np.radians(angle)) * np.sin(turn) / np.sin(np.radians(sources.IRIS_DEGREES)), 0, 1.5)
+        white[chart, 0] *= 1 - LID_SHADE * above[chart] ** 2
         ring = chart & (share > 0.45) & (share < 0.85)
         pattern = np.mean([(lab[..., 0] - lab[ring][:, 0].mean()) / lab[ring][:, 0].std() for lab in eyes], axis=0)
         pattern = np.clip(pattern, -2.5, 2.5) - 2.2 * np.clip((share - 0.80) / 0.2, 0, 1) ** 2  # dark limbal ring
@@ -109,7 +114,9 @@ def build(folder: Path, head: HeadModel) -> dict[str, np.ndarray]:
         lab[chart] = white[chart]
     for name, colour in COLOURS.items():
         lab[atlas.material == atlas.material_labels.index(name)] = colour
-    shade = atlas.spread(surface.occlusion(head)[:, None])[..., 0]
+    occlusion = surface.occlusion(head)[:, None]
+    smooth = atlas.graph.membrane(occlusion, np.ones(len(occlusion), np.float32), stiffness=1.0, rest=occlusion)
+    shade = atlas.spread(smooth)[..., 0]
     for name in OCCLUSION_STRENGTHS:
         chart = atlas.material == atlas.material_labels.index(name)
         # Inside the mouth nothing sees much sky: what counts is how much less than its neighbours it sees.

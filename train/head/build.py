@@ -25,7 +25,7 @@ from train.head.surface import SurfacePoints, closest_points, soft_mask
 from train.head.topology import Topology, build_topology
 
 COMPONENTS = 80
-DEMOGRAPHIC_RANK = 24
+DEMOGRAPHIC_RANK = 26
 SEAL_PASSES = 3
 MILLIMETRES = 1000.0
 
@@ -59,7 +59,8 @@ def bake_means(sources: Sources) -> np.ndarray:
     for head in heads.reshape(-1, *heads.shape[3:]):
         for _ in range(SEAL_PASSES):
             head[:] = seal.close(head, TOUCH)
-    return heads + fit_mouth(adult_mean(heads), topology)
+    size = np.array(list(demographics.HEAD_BREADTH.values())) / np.mean(demographics.HEAD_BREADTH[25])
+    return heads + size[:, :, None, None, None] * fit_mouth(adult_mean(heads), topology)
 
 
 def adult_mean(heads: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from train.head.register import find_opening, rim_points
+from train.head.register import border_arcs, distances_along, find_opening, rim_points
 from train.head.topology import Topology
 
 NEAR = 0.012
@@ -100,8 +100,8 @@ def _find_rims(mean: np.ndarray, skin: np.ndarray, topology: Topology, part: str
     across = np.exp(-(((mean[order, None, 0] - places[0][:, 0]) / 0.003) ** 2)) + 1e-6
     across /= across.sum(1, keepdims=True)
     height = np.linalg.norm(mean[order] - across @ places[0], axis=1)
-    upper = np.isin(order, np.setdiff1d(opening.upper, opening.lower))
-    follow = np.exp(-((height / LID_HEIGHT) ** 2)) * upper
+    above, below = distances_along(mean, skin, border_arcs(mean, skin, topology.faces[topology.parts == part])[1])
+    follow = np.exp(-((height / LID_HEIGHT) ** 2)) * (above < below)[order]
     return {
         "rim_triangles": np.stack([rim.triangles for rim in rims]),
         "rim_barycentric": np.stack([rim.barycentric for rim in rims]),

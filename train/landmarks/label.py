@@ -130,10 +130,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the packs")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("runs/real"))
-    parser.add_argument("--most", type=float, default=0.035, help="largest disagreement, in sizes of the face")
+    parser.add_argument("--most", type=float, default=0.03, help="largest disagreement, in sizes of the face")
     parser.add_argument("--skip", nargs="*", default=[], help="packs to leave out")
     parser.add_argument("--limit", type=int, help="at most this many photos")
     args = parser.parse_args()
+    cv2.setNumThreads(1)  # the pictures are small: threads would only wait for each other
     print(pack_all(args.data, args.weights, args.output, args.most, tuple(args.skip), args.limit))
 
 

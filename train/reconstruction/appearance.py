@@ -1,4 +1,4 @@
-"""Skins, brows, eyes and light for synthetic faces, read from the CC0 assets."""
+"""Skins, brows and light for synthetic faces, read from the CC0 assets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ class Assets:
         skin_names: their file names, which tell age and tone.
         skin_means: (N, 3) mean linear colour of each skin's face.
         brows: (B, B) float32 coverage in MakeHuman UV.
-        eyes: (E, E, 3) float32 linear colour.
         tongue: the tongue's texture.
         environments: (N, h, w, 3) float32 radiance.
         backgrounds: (H, W, 3) uint8.
@@ -36,7 +35,6 @@ class Assets:
     skin_names: list[str]
     skin_means: np.ndarray
     brows: list[np.ndarray]
-    eyes: list[np.ndarray]
     tongue: np.ndarray
     environments: np.ndarray
     backgrounds: list[Image]
@@ -54,7 +52,6 @@ class Assets:
             skin_names=[f.stem for f in files],
             skin_means=np.array([np.median(_at(s, face), axis=0) for s in skins]),
             brows=[brow_coverage(f, head) for f in sorted(look.glob("eyebrows/*/*.mhclo")) if len(read_clothing(f).base)],
-            eyes=[to_linear(_read(f)) for f in sorted(look.glob("eyes/materials/*.webp"))],
             tongue=to_linear(_read(tongue)),
             environments=np.load(data / "lighting/environments_64x128.npz")["radiance"].astype(np.float32),
             backgrounds=[_read(f) for f in sorted((data / "lighting/backgrounds").glob("*.webp"))],

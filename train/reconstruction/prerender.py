@@ -32,11 +32,11 @@ def labels_of(face: SyntheticFace) -> dict[str, np.ndarray]:
     return {k: np.asarray(values[k] if k in values else getattr(face, k), np.float32) for k in LABELS}
 
 
-def _start(data: Path, size: int) -> None:
+def _start(data: Path, size: int, head_path: Path | None) -> None:
     global _maker
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    head = HeadModel.from_pretrained()
+    head = HeadModel.from_pretrained(head_path)
     _maker = SyntheticFaces(head, Assets.read(data, head), size)
 
 
@@ -45,14 +45,16 @@ def _draw(key: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return face.image, labels_of(face)
 
 
-def prerender(data: Path, output: Path, count: int, size: int, seed: int, workers: int) -> None:
+def prerender(
+    data: Path, output: Path, count: int, size: int, seed: int, workers: int, head_path: Path | None = None
+) -> None:
     """Draws ``count`` faces; a folder that is already whole is left alone."""
     output.mkdir(parents=True, exist_ok=True)
     if (output / "labels.npz").exists():
         return
     images = np.lib.format.open_memmap(output / "images.npy", "w+", np.uint8, (count, size, size, 3))
     columns: dict[str, list] = {k: [] for k in LABELS}
-    with get_context("fork").Pool(workers, _start, (data, size)) as pool:
+    with get_context("fork").Pool(workers, _start, (data, size, head_path)) as pool:
         drawn = pool.imap(_draw, [(seed, i) for i in range(count)], chunksize=16)
         for i, (image, truth) in enumerate(track(drawn, total=count, description="Drawing faces")):
             images[i] = image
@@ -71,8 +73,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--head", type=Path, help="a head file other than the shipped one")
     args = parser.parse_args()
-    prerender(args.data, args.output, args.count, args.size, args.seed, args.workers)
+    prerender(args.data, args.output, args.count, args.size, args.seed, args.workers, args.head)
 
 
 if __name__ == "__main__":

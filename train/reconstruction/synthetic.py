@@ -25,6 +25,7 @@ from train.reconstruction.people import Person, euler, sample_expression, sample
 SUPERSAMPLE = 1.5
 SKIN_DARK, SKIN_LIGHT = np.array([0.055, 0.027, 0.017]), np.array([0.70, 0.46, 0.36])  # linear albedo
 HAIR = np.array([[0.01, 0.008, 0.007], [0.03, 0.018, 0.011], [0.10, 0.055, 0.03], [0.35, 0.23, 0.11], [0.3, 0.29, 0.28]])
+IRIS = np.array([[0.05, 0.025, 0.015], [0.10, 0.05, 0.025], [0.16, 0.11, 0.05], [0.12, 0.20, 0.30], [0.18, 0.22, 0.22]])
 MATERIAL_COLOURS = {"mouth": (0.13, 0.03, 0.03), "teeth": (0.62, 0.56, 0.46), "gums": (0.35, 0.10, 0.10)}
 
 
@@ -73,7 +74,7 @@ class SyntheticFaces:
         self.skin_uv = head.uv_makehuman.numpy()[head.uv_makehuman_faces.numpy()]  # (F, 3, 2)
         lips = head.masks["lips"].numpy().astype(np.float32)
         beard = self._beard_zone()
-        self.paint = np.stack([lips, beard], 1)
+        self.paint = np.stack([lips, beard, self._gaze_angles()], 1)
 
     def sample(self, rng: np.random.Generator) -> SyntheticFace:
         """One face; the same generator state gives the same face."""
@@ -82,8 +83,17 @@ class SyntheticFaces:
         vertices = self._vertices(person, expression)
         face = self._pose(person, expression, vertices, rng)
         image = self._draw(face, vertices, rng)
-        face.image = degrade(image, random_level(rng), rng) if rng.random() < 0.7 else image
+        face.image = degrade(image, random_level(rng), rng) if rng.random() < 0.5 else image
         return face
+
+    def _gaze_angles(self) -> np.ndarray:
+        """(V,) degrees between the gaze and the direction in which an eyeball's vertex lies; 0 elsewhere."""
+        points, angles = self.head.vertices()[0].numpy(), np.zeros(self.head.vertex_count, np.float32)
+        for name in ("left_eyeball", "right_eyeball"):
+            ball = self.head.masks[name].numpy()
+            offset = points[ball] - (points[ball].max(0) + points[ball].min(0)) / 2
+            angles[ball] = np.degrees(np.arccos((offset[:, 2] / np.linalg.norm(offset, axis=1)).clip(-1, 1)))
+        return angles
 
     def _beard_zone(self) -> np.ndarray:
         """(V,) in [0, 1]: chin, jaw and upper lip."""
@@ -195,10 +205,11 @@ class SyntheticFaces:
             if label == "skin":
                 skin = _lookup(assets.skins[chosen], uv[here]) * gain
                 skin[skin.sum(1) < 0.01] = target  # the skins end at the neck
-                paint = (self.paint[faces[hit[here]]] * w[here][..., None]).sum(1)
+                paint = (self.paint[faces[hit[here]], :2] * w[here][..., None]).sum(1)
                 out[here] = self._make_up(skin, uv[here], paint, person, rng)
             elif label.endswith("eye"):
-                out[here] = _lookup(self._eye(rng), uv[here])
+                angle = (self.paint[faces[hit[here]], 2] * w[here]).sum(1)
+                out[here] = self._eye(angle, person, np.random.default_rng(int(face.scale * 1e6)))
             elif label == "tongue":
                 out[here] = _lookup(assets.tongue, uv[here])
             else:
@@ -217,7 +228,7 @@ class SyntheticFaces:
         rouge = np.array([1.0, rng.uniform(0.4, 0.9), rng.uniform(0.5, 0.95)])
         skin = skin * (1 - lips) + skin * rouge * lips
         if person.gender > 0.5 and person.age > 17 and rng.random() < 0.4:
-            beard = paint[:, 1:] * rng.uniform(0.2, 0.95) * np.clip(rng.normal(1, 0.25, (len(uv), 1)), 0, 1)
+            beard = paint[:, 1:2] * rng.uniform(0.2, 0.95) * np.clip(rng.normal(1, 0.25, (len(uv), 1)), 0, 1)
             skin = skin * (1 - beard) + hair * beard
         return skin
 
@@ -226,8 +237,14 @@ class SyntheticFaces:
         shares = np.array([0.2 + dark, 0.3 + dark * 0.3, 0.5 * (1 - dark), 0.4 * (1 - dark), max(person.age - 45, 0) / 25])
         return HAIR[rng.choice(5, p=shares / shares.sum())] * np.exp(rng.normal(0, 0.25))
 
-    def _eye(self, rng: np.random.Generator) -> np.ndarray:
-        return self.assets.eyes[rng.integers(len(self.assets.eyes))]
+    def _eye(self, angle: np.ndarray, person: Person, rng: np.random.Generator) -> np.ndarray:
+        """Pupil, iris and white by the angle from the gaze; both eyes get the same generator, so the same colour."""
+        bright = rng.random() < person.ancestry[2] * 0.7
+        iris = IRIS[rng.integers(2, len(IRIS)) if bright else rng.integers(0, 2)] * np.exp(rng.normal(0, 0.2))
+        white = np.array([0.62, 0.58, 0.55]) * np.exp(rng.normal(0, 0.15))
+        edge = np.clip((angle - rng.uniform(26, 29)) / 3, 0, 1)[:, None]
+        pupil = np.clip((rng.uniform(9, 15) - angle) / 2, 0, 1)[:, None]
+        return (iris * (1 - edge) + white * edge) * (1 - pupil) + 0.006 * pupil
 
     def _background(self, side: int, rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.3:

@@ -1,0 +1,70 @@
+"""Sizes and schedules of the reconstruction stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from facerecon.reconstruction.encoder import EncoderConfig
+from facerecon.reconstruction.trunk import TrunkConfig
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each loss counts; the comments give a loss's size in a good network.
+
+    Those from ``vertices`` to ``lighting`` need the truth of a synthetic face.
+    """
+
+    landmarks: float = 100.0  # 0.02 crop sides
+    vertices: float = 0.25  # 4 mm
+    shape: float = 0.5  # 3 mm
+    rotation: float = 3.0  # 0.15
+    scale: float = 3.0  # 0.1, logarithm
+    distance: float = 0.3  # 0.4 / m
+    expression: float = 10.0  # 0.06
+    lighting: float = 2.0  # 0.15
+    age: float = 0.4  # 1
+    gender: float = 0.3  # 0.4
+    ancestry: float = 0.3  # 0.8
+    prior: float = 0.08  # 1, photos only
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        encoder: size of the network.
+        steps: length of the schedule.
+        synthetic, true, labelled: crops of each kind in a batch: rendered faces, photos with true landmarks,
+            photos with pseudo-labels.
+        lr: peak learning rate.
+        weight_decay: decoupled.
+        ema: decay of the averaged weights.
+        weights: of the losses.
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    steps: int = 2200
+    synthetic: int = 48
+    true: int = 40
+    labelled: int = 40
+    lr: float = 6e-4
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    weights: LossWeights = field(default_factory=LossWeights)
+
+    @property
+    def batch(self) -> int:
+        """Crops a batch."""
+        return self.synthetic + self.true + self.labelled
+
+
+TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
+LARGE = TrunkConfig(image_size=224, channels=(96, 192, 384, 768), blocks=(3, 4, 6, 3), reduced=64, features=1024)
+
+CONFIGS = {
+    "tiny": TrainConfig(EncoderConfig(TINY), steps=6, synthetic=2, true=2, labelled=2),
+    "small": TrainConfig(),
+    "paper": TrainConfig(EncoderConfig(LARGE), steps=200_000, synthetic=48, true=40, labelled=40, lr=3e-4, ema=0.9995),
+}

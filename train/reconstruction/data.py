@@ -1,0 +1,104 @@
+"""Batches of rendered faces and photos, which depend on nothing but seed and step.
+
+Faces are read from the folders that ``train.reconstruction.prerender`` and
+``train.landmarks.label`` write.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.types import Image
+from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
+from train.landmarks.data import TEMPLATE
+from train.landmarks.network import MIRROR_68
+from train.reconstruction.config import TrainConfig
+
+SYNTHETIC_DAMAGE = 0.4  # rendered faces were degraded when they were drawn
+PHOTO_DAMAGE = 0.6
+DETECTOR_NOISE = 0.012  # of the crop's side: how far a detector's five points lie from the landmarks'
+EXTREME_YAW = 3.0  # photos are drawn more often, up to this much, the further the face is turned
+
+
+class ReconstructionBatches(Dataset):
+    """Item ``step`` is that step's batch by name: ``crops`` uint8 (B, S, S, 3), ``landmarks`` (B, 68, 2) crop
+    sides from the centre, ``age`` (B,), ``gender`` (B,), ``ancestry`` (B, 3) with NaN for unknown, and for the
+    first rows, which are rendered, the truth: ``identity``, ``expression``, ``rotation``, ``scale`` (crop sides per
+    metre), ``center``, ``inverse_distance``, ``lighting``.
+
+    Args:
+        synthetic: folder of rendered faces.
+        real: folder of photos with landmarks.
+        config: of the run.
+        seed: of all random numbers.
+        rank, ranks: which of how many processes this is.
+    """
+
+    def __init__(self, synthetic: Path, real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1) -> None:
+        self.rendered = np.load(synthetic / "images.npy", mmap_mode="r")
+        self.truth = dict(np.load(synthetic / "labels.npz"))
+        self.photos = np.load(real / "images.npy", mmap_mode="r")
+        self.labels = dict(np.load(real / "labels.npz"))
+        self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
+        self.size = config.encoder.trunk.image_size
+        chance = turned_chance(self.labels["landmarks"])
+        true = self.labels["true"]
+        self.kinds = [(np.flatnonzero(mask), chance[mask] / chance[mask].sum()) for mask in (true, ~true) if mask.any()]
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, step * self.ranks + self.rank))
+        rows = [self.render(int(i), rng) for i in rng.integers(0, len(self.truth["age"]), self.config.synthetic)]
+        for (chosen, chance), count in zip(self.kinds, (self.config.true, self.config.labelled)):
+            rows += [self.photo(int(i), rng) for i in rng.choice(chosen, count, p=chance)]
+        names = rows[0]
+        return {k: torch.from_numpy(np.stack([r[k] for r in rows if k in r])) for k in names}
+
+    def render(self, i: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Rendered face ``i`` with its truth."""
+        image, truth = np.asarray(self.rendered[i]), {k: v[i] for k, v in self.truth.items()}
+        side = image.shape[0]
+        if side != self.size:
+            image = cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        sides = lambda pixels: ((pixels + 0.5) / side - 0.5).astype(np.float32)  # noqa: E731
+        return {
+            "crops": damage(image, rng, SYNTHETIC_DAMAGE),
+            "landmarks": sides(truth["landmarks"]),
+            "age": truth["age"], "gender": truth["gender"], "ancestry": truth["ancestry"],
+            "identity": truth["identity"], "expression": truth["expression"], "rotation": truth["rotation"],
+            "scale": np.float32(truth["scale"] / side), "center": sides(truth["center"]),
+            "inverse_distance": np.float32(1 / truth["distance"]), "lighting": truth["lighting"],
+        }  # fmt: skip
+
+    def photo(self, i: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Photo ``i`` as a detector's uncertain points would cut it, mirrored or not."""
+        landmarks = self.labels["landmarks"][i]
+        matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, TEMPLATE)
+        noise = rng.normal(0, DETECTOR_NOISE, (5, 2)) * self.size / np.hypot(*matrix[:, 0])
+        matrix = similarity_from_points(points_from_landmarks(landmarks) + noise, self.size, TEMPLATE)
+        matrix = jittered_matrix(matrix, self.size, rng, 3.0, 0.07, 0.02)
+        if rng.random() < 0.5:
+            matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
+        crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
+        points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
+        return {
+            "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
+            **{k: self.labels[k][i].astype(np.float32) for k in ("age", "gender", "ancestry")},
+        }  # fmt: skip
+
+
+def turned_chance(landmarks: np.ndarray) -> np.ndarray:
+    """How often each face (N, 68, 2) is drawn: from 1, seen from the front, to ``EXTREME_YAW`` in profile."""
+    five = points_from_landmarks(landmarks)
+    eyes, mouth = five[:, :2].mean(1), five[:, 3:].mean(1)
+    middle, extent = (eyes + mouth) / 2, np.linalg.norm(eyes - mouth, axis=1)
+    along = five[:, 1] - five[:, 0]
+    along = along / np.linalg.norm(along, axis=1, keepdims=True).clip(1e-6)
+    aside = np.abs(((five[:, 2] - middle) * along).sum(1)) / extent.clip(1e-6)
+    return 1 + (EXTREME_YAW - 1) * np.clip((aside - 0.1) / 0.4, 0, 1)

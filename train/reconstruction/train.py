@@ -1,0 +1,110 @@
+"""Trains the head encoder.
+
+    python -m train.reconstruction.train --synthetic runs/synthetic --real runs/real --config small
+    accelerate launch -m train.reconstruction.train --synthetic runs/synthetic --real runs/real --resume latest
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+
+from facerecon.head import HeadModel
+from facerecon.reconstruction.encoder import HeadEncoder
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.landmarks.data import stream, to_unit
+from train.precision import MasterAdamW, to_bfloat16
+from train.reconstruction.config import CONFIGS, TrainConfig
+from train.reconstruction.data import ReconstructionBatches
+from train.reconstruction.objective import Objective
+
+SMOOTHING = 0.95  # of the numbers on the progress line
+
+
+def start_trunk(encoder: HeadEncoder, weights: Path) -> None:
+    """Begins with the trunk of a landmark network of the same size."""
+    found = {k.removeprefix("trunk."): v for k, v in load_file(weights).items() if k.startswith("trunk.")}
+    encoder.trunk.load_state_dict(found)
+
+
+def train(args: argparse.Namespace) -> Path:
+    """Runs the schedule, from a checkpoint if asked, and returns the averaged weights' file."""
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    config: TrainConfig = CONFIGS[args.config]
+    if args.steps:
+        config = replace(config, steps=args.steps)
+    torch.manual_seed(args.seed)
+    encoder = HeadEncoder(config.encoder)
+    if args.trunk:
+        start_trunk(encoder, Path(args.trunk))
+    encoder = to_bfloat16(encoder).to(accelerator.device)
+    optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema)
+    output = Path(args.output)
+    state = load_checkpoint(output, args.resume)
+    first = state["step"] if state else 0
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
+    rank, ranks = accelerator.process_index, accelerator.num_processes
+    dataset = ReconstructionBatches(Path(args.synthetic), Path(args.real), config, args.seed, rank, ranks)
+    stop = min(config.steps, args.stop_at or config.steps)
+    began = saved = time.monotonic()
+    smooth: dict[str, float] = {}
+    for step, batch in enumerate(stream(dataset, first, stop, args.workers), start=first):
+        batch = {k: v.to(accelerator.device) for k, v in batch.items()}
+        loss, logs = objective(encoder(to_unit(batch["crops"])), batch)
+        optimizer.zero_grad()
+        loss.backward()
+        if ranks > 1:
+            for parameter in encoder.parameters():
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        optimizer.step(cosine_lr(step, config.steps, config.lr))
+        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
+        if step % args.log_every == 0 and accelerator.is_main_process:
+            rate = (step - first + 1) * config.batch / (time.monotonic() - began)
+            print(f"{step}/{config.steps} {rate:.0f}/s loss {loss.item():.3f} "
+                  + " ".join(f"{k} {v:.3g}" for k, v in smooth.items()), flush=True)  # fmt: skip
+        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
+            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
+            saved = time.monotonic()
+    if accelerator.is_main_process:
+        save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
+        write_weights(output / "reconstruction.safetensors", encoder, optimizer, config)
+    accelerator.wait_for_everyone()
+    return output / "reconstruction.safetensors"
+
+
+def write_weights(path: Path, encoder: HeadEncoder, optimizer: MasterAdamW, config: TrainConfig) -> None:
+    """Averaged weights in float16 with the network's size in the metadata."""
+    averaged = {k: v.half().contiguous().cpu() for k, v in optimizer.averaged_state(encoder).items()}
+    save_file(averaged, path, {"config": json.dumps(config.encoder.to_dict()), "training": json.dumps(asdict(config))})
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--synthetic", required=True, help="folder of rendered faces")
+    parser.add_argument("--real", required=True, help="folder of photos with landmarks")
+    parser.add_argument("--config", choices=list(CONFIGS), default="small")
+    parser.add_argument("--output", default="runs/reconstruction")
+    parser.add_argument("--head", help="head model, instead of the shipped one")
+    parser.add_argument("--trunk", help="landmark network whose trunk to begin with")
+    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
+    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--log-every", type=int, default=20)
+    parser.add_argument("--save-seconds", type=float, default=120)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    train(parse())
