@@ -41,6 +41,7 @@ Age = Annotated[float | None, typer.Option(min=0, max=100, help="Age in years, w
 Gender = Annotated[str | None, typer.Option(help="female or male, where known.")]
 Race = Annotated[str | None, typer.Option(help=f"Where known: {', '.join(RACES)}.")]
 Ethnicity = Annotated[str | None, typer.Option(help="Free text, kept with the parameters.")]
+AutoDetect = Annotated[bool, typer.Option(help="Judge from the photo what is not said; otherwise the average.")]
 Comparison = Annotated[bool, typer.Option("--save-comparison", help="Write before and after side by side.")]
 DetectorName = Annotated[str, typer.Option("--face-detector", help="The face detector.")]
 Threshold = Annotated[float | None, typer.Option("--detection-threshold", min=0, max=1, help="Least score of a face.")]
@@ -65,6 +66,7 @@ def run(
     gender: Gender = None,
     race: Race = None,
     ethnicity: Ethnicity = None,
+    auto_detect: AutoDetect = True,
     save_comparison: Comparison = False,
     device: Device = "auto",
     face_detector: DetectorName = "mtcnn",
@@ -78,7 +80,7 @@ def run(
     """Restores photos and rebuilds the heads in them."""
     settings = _settings(
         (RESTORATION, RECONSTRUCTION), fidelity=fidelity, upscale=upscale, faces=faces, formats=formats, images=images,
-        demographics=(age, gender, race, ethnicity), comparison=save_comparison, max_side=max_side,
+        demographics=(age, gender, race, ethnicity, auto_detect), comparison=save_comparison, max_side=max_side,
         detector=(face_detector, detection_threshold, min_face),
     )  # fmt: skip
     _go(input, output_dir, recursive, settings, device, force, retry_failed, quiet)
@@ -122,6 +124,7 @@ def reconstruct(
     gender: Gender = None,
     race: Race = None,
     ethnicity: Ethnicity = None,
+    auto_detect: AutoDetect = True,
     device: Device = "auto",
     face_detector: DetectorName = "mtcnn",
     detection_threshold: Threshold = None,
@@ -133,7 +136,7 @@ def reconstruct(
 ) -> None:
     """Rebuilds the heads in photos as they are."""
     settings = _settings(
-        (RECONSTRUCTION,), faces=faces, formats=formats, images=images, demographics=(age, gender, race, ethnicity),
+        (RECONSTRUCTION,), faces=faces, formats=formats, images=images, demographics=(age, gender, race, ethnicity, auto_detect),
         max_side=max_side, detector=(face_detector, detection_threshold, min_face),
     )  # fmt: skip
     _go(input, output_dir, recursive, settings, device, force, retry_failed, quiet)
@@ -151,7 +154,7 @@ def _settings(
     faces: str = "all",
     formats: str = "",
     images: str = "",
-    demographics: tuple[float | None, str | None, str | None, str | None] = (None, None, None, None),
+    demographics: tuple[float | None, str | None, str | None, str | None, bool] = (None, None, None, None, True),
     comparison: bool = False,
     max_side: int | None = None,
     detector: tuple[str, float | None, int | None] = ("mtcnn", None, None),
@@ -184,12 +187,13 @@ def _choices(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
 
 
 def _demographics(
-    age: float | None, gender: str | None, race: str | None, ethnicity: str | None
+    age: float | None, gender: str | None, race: str | None, ethnicity: str | None, auto_detect: bool
 ) -> Demographics | None:
-    if (age, gender, race, ethnicity) == (None, None, None, None):
+    stated = Demographics(age, gender, race, ethnicity, "user", auto_detect)
+    if stated == Demographics(source="user"):
         return None
     try:
-        return check_demographics(Demographics(age, gender, race, ethnicity, source="user"))
+        return check_demographics(stated)
     except FaceReconError as error:
         raise typer.BadParameter(str(error)) from None
 

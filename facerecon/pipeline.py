@@ -162,7 +162,7 @@ class FaceReconstructor:
         Args:
             image: (H, W, 3) uint8 RGB.
             demographics: what is known of the person; None lets the network judge.
-            detail: False leaves the texture out, for the bare head alone.
+            detail: False leaves the texture out and gives the bare head, sooner.
             faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
             focal_px: focal length in pixels where it is known.
 
@@ -247,6 +247,7 @@ class FaceReconstructor:
                 [_scale_face(face, scale) for (_, face), scale in zip(flat, scales)],
                 demographics=[demographics] * len(flat),
                 focal_px=[None if focal_px is None else focal_px * scale for scale in scales],
+                textured=detail,
             )
         )
         pairs = iter(zip(flat, scales))

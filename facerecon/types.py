@@ -54,6 +54,7 @@ class Demographics:
         race: one of ``facerecon.demographics.RACES`` or None.
         ethnicity: free text, or None.
         source: who said so.
+        auto_detect: whether the network may judge what is None here; otherwise that is the average's.
     """
 
     age: float | None = None
@@ -61,6 +62,7 @@ class Demographics:
     race: str | None = None
     ethnicity: str | None = None
     source: DemographicsSource = "none"
+    auto_detect: bool = True
 
 
 @dataclass
@@ -76,6 +78,8 @@ class HeadParameters:
         focal_px: focal length in pixels of the photo.
         principal_point: (2,) float32, pixels of the photo.
         lighting: (9, 3) float32, second-order spherical harmonics of the light, RGB.
+        mean_weights: (D,) float32, ``HeadModel.encode_demographics`` of the soft estimate that moved the mean;
+            None means ``HeadModel.demographic_weights`` of ``demographics``.
     """
 
     identity: np.ndarray
@@ -86,6 +90,7 @@ class HeadParameters:
     focal_px: float
     principal_point: np.ndarray
     lighting: np.ndarray
+    mean_weights: np.ndarray | None = None
 
 
 @dataclass

@@ -67,7 +67,7 @@ class FakeReconstructor:
         self.head = head
         self.images: list[Image] = []
 
-    def reconstruct(self, images, faces, demographics=None, focal_px=None) -> list[Reconstruction]:
+    def reconstruct(self, images, faces, demographics=None, focal_px=None, textured=True) -> list[Reconstruction]:
         """The mean head, sized to the face."""
         self.images = list(images)
         return [self._one(*each) for each in zip(images, faces, demographics, focal_px)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from facerecon.types import Demographics, FaceReconError
 
@@ -104,4 +105,6 @@ def check_demographics(person: Demographics) -> Demographics:
         FaceReconError: age, gender or race is not valid.
     """
     ethnicity = (person.ethnicity or "").strip() or None
-    return Demographics(read_age(person.age), read_gender(person.gender), read_race(person.race), ethnicity, person.source)
+    return replace(
+        person, age=read_age(person.age), gender=read_gender(person.gender), race=read_race(person.race), ethnicity=ethnicity
+    )

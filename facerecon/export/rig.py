@@ -62,7 +62,7 @@ def build_rig(reconstruction: Reconstruction, head: Any) -> Rig:
     weights = np.asarray(parameters.expression, np.float32)
     expressions = torch.cat((torch.zeros(1, count), torch.from_numpy(weights)[None], torch.eye(count)))
     identity = torch.as_tensor(parameters.identity, dtype=torch.float32)[None]
-    demographics = head.demographic_weights([parameters.demographics])
+    demographics = head.mean_weights(parameters)
     people = identity.expand(len(expressions), -1), expressions, demographics.expand(len(expressions), -1)
     shapes = head.vertices(*people).numpy()
     neutral = shapes[0] + (np.asarray(reconstruction.vertices, np.float32) - shapes[1])

@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
-from facerecon.head.labels import ANCESTRIES
+from facerecon.demographics import ANCESTRIES, ancestry_weights
 from facerecon.types import Demographics
 
 DEFAULT_AGE = 35.0
@@ -15,38 +15,15 @@ DEFAULT_AGE = 35.0
 
 OLDEST = 100.0
 
-ANCESTRY_BY_RACE = {  # african, asian, caucasian
-    "african": (1.0, 0.0, 0.0),
-    "black": (1.0, 0.0, 0.0),
-    "asian": (0.0, 1.0, 0.0),
-    "east asian": (0.0, 1.0, 0.0),
-    "southeast asian": (0.15, 0.85, 0.0),
-    "caucasian": (0.0, 0.0, 1.0),
-    "white": (0.0, 0.0, 1.0),
-    "indian": (0.15, 0.25, 0.6),
-    "middle eastern": (0.1, 0.05, 0.85),
-    "hispanic latino": (0.15, 0.3, 0.55),
-    "latino hispanic": (0.15, 0.3, 0.55),
-    "pacific islander": (0.3, 0.6, 0.1),
-}
-"""How far each race of the usual face datasets leans to MakeHuman's three ancestries: a coarse prior, no more."""
-
 UNKNOWN_ANCESTRY = (1 / 3, 1 / 3, 1 / 3)
-
-
-def ancestry_of_race(race: str | None) -> tuple[float, float, float]:
-    """Ancestry weights (african, asian, caucasian) of a race's name; an even mixture where it is unknown."""
-    if race is None:
-        return UNKNOWN_ANCESTRY
-    name = " ".join(race.lower().replace("_", " ").replace("-", " ").replace("/", " ").split())
-    return ANCESTRY_BY_RACE.get(name, UNKNOWN_ANCESTRY)
 
 
 def describe(people: Sequence[Demographics]) -> tuple[Tensor, Tensor, Tensor]:
     """Age (B,), gender (B,) and ancestry (B, 3) as numbers; whatever is unknown becomes the average."""
     age = [DEFAULT_AGE if person.age is None else float(person.age) for person in people]
     gender = [0.5 if person.gender is None else float(person.gender == "male") for person in people]
-    ancestry = [ancestry_of_race(person.race) for person in people]
+    stated = [ancestry_weights(person.race, person.ethnicity) for person in people]
+    ancestry = [UNKNOWN_ANCESTRY if weights is None else tuple(map(float, weights)) for weights in stated]
     return torch.tensor(age), torch.tensor(gender), torch.tensor(ancestry).reshape(-1, len(ANCESTRIES))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-ANCESTRIES = ("african", "asian", "caucasian")
-
 JOINTS = ("neck", "head", "left_eye", "right_eye")
 """Blend-skinning joints; each but the first hangs on an earlier one (``JOINT_PARENTS``)."""
 

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from facerecon.checkpoints import find_checkpoint
+from facerecon.demographics import ANCESTRIES
 from facerecon.head import demographics as demography
 from facerecon.head import landmarks as landmarking
 from facerecon.head import storage
 from facerecon.head.eyelids import Eyelids
-from facerecon.head.labels import ANCESTRIES, JOINT_PARENTS, JOINTS
+from facerecon.head.labels import JOINT_PARENTS, JOINTS
 from facerecon.head.labels import identity_labels as name_identity
 from facerecon.head.skinning import blend_skinning
-from facerecon.types import Demographics
+from facerecon.types import Demographics, HeadParameters
 
 FILE_NAME = "head.safetensors"
 
@@ -30,8 +31,8 @@ class HeadModel(nn.Module):
     Attributes:
         faces: (F, 3) int64 triangles, counter-clockwise from outside.
         uv: (T, 2) the packed texture atlas, origin at the lower left; ``uv_faces`` (F, 3).
-        uv_makehuman: (T2, 2) the UV of the CC0 assets, with ``uv_makehuman_faces`` (F, 3): skins for
-            the skin, and for eyes and tongue their own textures; teeth have none.
+        uv_makehuman: (T2, 2) MakeHuman's own UV, which the CC0 skins fit, with ``uv_makehuman_faces``
+            (F, 3); zero on eyes and teeth, whose meshes are not the base mesh's.
         face_materials: (F,) int64 index into ``material_labels``.
         identity_labels, expression_labels, ancestry_labels, joint_labels: names of the parameters.
         identity_std_mm: (K,) root mean square displacement of the face by one standard deviation, mm.
@@ -105,6 +106,12 @@ class HeadModel(nn.Module):
         """Weights (B, D) of described people; what is unknown becomes the average adult."""
         numbers = (number.to(self.template) for number in demography.describe(people))
         return self.encode_demographics(*numbers)
+
+    def mean_weights(self, parameters: HeadParameters) -> Tensor:
+        """Weights (1, D) under which a reconstruction was made: its own, or those of the person it describes."""
+        if parameters.mean_weights is None:
+            return self.demographic_weights([parameters.demographics])
+        return torch.as_tensor(parameters.mean_weights).to(self.template)[None]
 
     def vertices(
         self,

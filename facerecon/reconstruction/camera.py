@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerecon.faces.align import invert, transform_points
+from facerecon.rendering import sh_basis
 
 NEAREST_M, FARTHEST_M = 0.3, 3.0
 # Scale of a typical head in a crop of side 1: crop sides per metre.
@@ -39,8 +40,15 @@ def rotation_from_6d(values: Tensor) -> Tensor:
 
 
 def yaw_of(rotation: Tensor) -> Tensor:
-    """(B,) radians of yaw of (B, 3, 3) rotations head to camera, positive toward the head's own left."""
-    return torch.atan2(rotation[:, 0, 2], rotation[:, 2, 2])
+    """Yaw as a camera on the z axis sees it, whatever the roll.
+
+    Args:
+        rotation: (B, 3, 3) head to camera.
+
+    Returns:
+        (B,) radians, positive where the face turns to the head's own left.
+    """
+    return torch.atan2(-rotation[:, 2, 0], rotation[:, 2, 2])
 
 
 def crop_points(points: Tensor, rotation: Tensor, scale: Tensor, center: Tensor, inverse_distance: Tensor) -> Tensor:
@@ -61,8 +69,7 @@ def crop_points(points: Tensor, rotation: Tensor, scale: Tensor, center: Tensor,
     return torch.stack((center[:, :1] + grow * turned[..., 0], center[:, 1:] - grow * turned[..., 1]), dim=-1)
 
 
-def head_in_photo(
-    rotation: np.ndarray,
+def photo_camera(
     scale: float,
     center: np.ndarray,
     distance_m: float,
@@ -71,10 +78,9 @@ def head_in_photo(
     principal_point: np.ndarray,
     focal_px: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Pose of the head before the photo's camera.
+    """The photo's camera, as it stands to the crop's.
 
     Args:
-        rotation: (3, 3) head to the crop's camera.
         scale: crop sides per metre at the origin's depth.
         center: (2,) crop sides from the crop's centre.
         distance_m: from the camera to the head's origin, as the encoder judges it.
@@ -84,7 +90,8 @@ def head_in_photo(
         focal_px: focal length in photo pixels where it is known; the distance then follows from it.
 
     Returns:
-        Rotation (3, 3) head to camera, translation (3,) metres, focal length in photo pixels.
+        The turn (3, 3) from the crop's camera to the photo's, translation (3,) of the head in metres, and focal
+        length in photo pixels.
     """
     to_photo = invert(matrix)
     seen = transform_points((np.asarray(center, np.float64) + 0.5) * size - 0.5, to_photo)
@@ -99,7 +106,7 @@ def head_in_photo(
     # Away from the axis a plane picture stretches: the head stands at depth d, so at |ray| d from the lens.
     depth = focal_px / photo_scale
     turn = rotation_between(np.array([0.0, 0.0, -1.0]), ray / np.linalg.norm(ray))
-    return turn @ about_axis @ rotation, ray * depth, float(focal_px)
+    return turn @ about_axis, ray * depth, float(focal_px)
 
 
 def rotation_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -107,3 +114,11 @@ def rotation_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     axis, cosine = np.cross(start, end), float(start @ end)
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     return np.eye(3) + cross + cross @ cross / (1 + cosine)
+
+
+def turn_light(lighting: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Spherical harmonics (9, 3) of a light after it was turned by a rotation (3, 3)."""
+    grid = np.random.default_rng(0).normal(size=(64, 3))
+    grid /= np.linalg.norm(grid, axis=1, keepdims=True)
+    before = sh_basis(torch.from_numpy(grid @ rotation)).numpy() @ lighting
+    return np.linalg.lstsq(sh_basis(torch.from_numpy(grid)).numpy(), before, rcond=None)[0]

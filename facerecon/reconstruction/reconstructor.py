@@ -16,9 +16,10 @@ from torch import Tensor
 from facerecon.checkpoints import find_checkpoint
 from facerecon.demographics import ancestry_weights
 from facerecon.devices import fast_dtype, resolve_device
-from facerecon.faces.align import crop_face, invert
+from facerecon.faces.align import crop_face
 from facerecon.head import HeadModel
-from facerecon.reconstruction.camera import head_in_photo, in_photo_light
+from facerecon.head.demographics import describe as in_numbers
+from facerecon.reconstruction.camera import photo_camera, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.texture import unproject
 from facerecon.rendering import project, to_camera
@@ -26,7 +27,7 @@ from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, 
 
 TEMPLATE = "reconstruction"
 BATCH = 32
-RACES_ESTIMATED = ("Black", "Asian", "White")  # of each ancestry, in the head's order
+RACES_ESTIMATED = ("African", "Asian", "Caucasian")  # of each ancestry, in the head's order
 
 
 class HeadReconstructor:
@@ -139,10 +140,8 @@ class HeadReconstructor:
                 parameters.principal_point,
             )
         )  # fmt: skip
-        weights = self.head.demographic_weights([parameters.demographics])
-        vertices = self.head.vertices(identity, expression, weights)
-        yaw = seen_yaw(parameters)
-        points = to_camera(self.head.landmarks(vertices, torch.tensor([yaw])), rotation, translation)
+        vertices = self.head.vertices(identity, expression, self.head.mean_weights(parameters))
+        points = to_camera(self.head.landmarks(vertices, seen_yaw(rotation, translation)), rotation, translation)
         pixels = project(points, torch.tensor([parameters.focal_px]), principal)
         return vertices[0].numpy(), pixels[0].numpy()
 
@@ -150,3 +149,69 @@ class HeadReconstructor:
     def _look(self, crops: list[Image]) -> HeadCode:
         batch = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
         return self.encoder(batch.contiguous(memory_format=torch.channels_last))
+
+    def _parameters(
+        self,
+        code: HeadCode,
+        i: int,
+        matrix: np.ndarray,
+        shape: tuple[int, ...],
+        known: Demographics | None,
+        focal_px: float | None,
+    ) -> HeadParameters:
+        """Row ``i`` of the code, moved from the crop (``matrix``) into a photo of that shape."""
+        principal = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2], np.float32)
+        identity = np.zeros(len(self.head.identity_labels), np.float32)
+        identity[: code.identity.shape[1]] = code.identity[i].cpu().numpy()
+        turn, translation, focal = photo_camera(
+            float(code.scale[i]), code.center[i].cpu().numpy(), 1 / float(code.inverse_distance[i]), matrix, self.size,
+            principal, focal_px,
+        )  # fmt: skip
+        age, gender, ancestry = self._person(code, i, known)
+        weights = self.head.encode_demographics(age, gender, ancestry)
+        return HeadParameters(
+            identity=identity,
+            expression=code.expression[i].clamp(0, 1).cpu().numpy(),
+            demographics=describe(known, float(age), float(gender), ancestry[0]),
+            rotation=(turn @ code.rotation[i].cpu().numpy()).astype(np.float32),
+            translation_m=translation.astype(np.float32),
+            focal_px=focal,
+            principal_point=principal,
+            lighting=turn_light(code.lighting[i].cpu().numpy(), turn).astype(np.float32),
+            mean_weights=weights[0].numpy(),
+        )
+
+    def _person(self, code: HeadCode, i: int, known: Demographics | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Age (1,), gender (1,) and ancestry (1, 3): what is known, else what the network sees, or the average."""
+        if known is not None and not known.auto_detect:
+            return in_numbers([known])
+        age, gender, ancestry = (value[i : i + 1].cpu() for value in (code.age, code.gender, code.ancestry))
+        if known is not None and known.age is not None:
+            age = torch.tensor([float(known.age)])
+        if known is not None and known.gender is not None:
+            gender = torch.tensor([float(known.gender == "male")])
+        stated = None if known is None else ancestry_weights(known.race, known.ethnicity)
+        if stated is not None:
+            ancestry = torch.from_numpy(stated)[None]
+        return age, gender, ancestry
+
+
+def seen_yaw(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Yaw (B,) radians under which the lens sees a head with pose (B, 3, 3) and (B, 3)."""
+    away = (rotation.transpose(1, 2) @ translation[..., None])[..., 0]
+    return torch.atan2(away[:, 0], -away[:, 2])
+
+
+def describe(known: Demographics | None, age: float, gender: float, ancestry: Tensor) -> Demographics:
+    """The person in words: what the user said, completed by the estimate where that is allowed."""
+    if known is not None and not known.auto_detect:
+        return known
+    said = known or Demographics()
+    stated = any(value is not None for value in (said.age, said.gender, said.race, said.ethnicity))
+    return Demographics(
+        age=round(age, 1),
+        gender=said.gender or ("male" if gender > 0.5 else "female"),
+        race=said.race or (None if said.ethnicity else RACES_ESTIMATED[int(ancestry.argmax())]),
+        ethnicity=said.ethnicity,
+        source="user" if stated else "estimated",
+    )

@@ -131,6 +131,7 @@ class TextureAtlas:
         Returns:
             means (V, C), and the mean weight (V,) around each vertex; both zero where nothing counted.
         """
+        image, weights = np.ascontiguousarray(image, np.float32), np.ascontiguousarray(weights, np.float32)
         count = len(self.template)
         total, sums = np.zeros(count, np.float64), np.zeros((count, image.shape[2] + 1), np.float64)
         _gather(image, weights, self.faces, self.face_index, self.barycentric, total, sums)

@@ -15,7 +15,7 @@ FULL_EYE_PX = 26.0
 """Width of the eye's opening in the photo, pixels, from which on its iris colour is believed."""
 EYE_WIDTH_MM = 28.0
 IRIS_CONTRAST = 0.16
-SCLERA_ADAPTATION = 0.5
+SCLERA_ADAPTATION = 0.7
 EYES = ("left_eye", "right_eye")
 
 

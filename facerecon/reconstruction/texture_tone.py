@@ -16,8 +16,8 @@ HAIR_LOW_M, HAIR_HIGH_M = 0.028, 0.045
 """Height above the eyes from which hair may cover the face's front."""
 JAW_M = -0.075
 FRINGE_M = 0.035
-NATURAL_HAIR = (-8.0, -7.0)
-"""Hair greener or bluer than these Lab a and b is background."""
+NATURAL_HAIR = (-8.0, -3.0)
+"""Hair greener or bluer than these Lab a and b is background; black hair may shine blue."""
 DARK_HAIR = np.array([22.0, 4.0, 6.0], np.float32)
 BLANK = 93.0
 """Brightness of paper: a scalp this white is the border of a cut-out photo."""
@@ -111,17 +111,20 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
     strange = 1 - hue_likeness(colours, skin, spread) * brightness_likeness(colours, skin, spread)
     # On the forehead only what is not skin can be hair, and glare is none; beside the outline it may be background.
     strange = np.where((growth > 0.6) | (colours[:, 0] < skin[0]), strange, 0)
-    natural = (colours[:, 1] > NATURAL_HAIR[0]) & (colours[:, 2] > NATURAL_HAIR[1])
+    natural = (colours[:, 1] > NATURAL_HAIR[0]) & (
+        colours[:, 2] > NATURAL_HAIR[1] - 0.4 * np.maximum(25 - colours[:, 0], 0)
+    )
     weights = texels.trust[visible] ** 2 * ramp(texels.outline_m[visible], 0.003, 0.016) * natural
     weights *= np.where(growth > 0.6, 0.05 + strange, np.maximum(strange - 0.5, 0))
     scalp = growth > 0.9
     bald = scalp.sum() > 6 * fewest and strange[scalp].mean() < 0.2
-    if weights.sum() > 0.1 * fewest or bald:
-        return _weighted_median(colours, weights), float(ramp(strange[scalp].mean(), 0.04, 0.2)) if bald else 1.0
+    if weights.sum() > 0.1 * fewest:
+        share = float(ramp(strange[scalp].mean(), 0.04, 0.2)) if bald else 1.0
+        return _weighted_median(colours, weights), share
     # The photo ends below the hair: it is taken to be of the colour of the brows, the darkest of the upper face.
     brows = atlas.skin & (texels.trust > 0.5) & (atlas.masks["face"] > 0.9) & (np.abs(atlas.height - 0.02) < 0.012)
     if not brows.any():
-        return DARK_HAIR * (1, min(1, abs(skin[1])), min(1, abs(skin[2]))), 1.0
+        return DARK_HAIR, 1.0
     dark = texels.lab[brows]
     return np.median(dark[dark[:, 0] <= np.percentile(dark[:, 0], 12)], axis=0), 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 import cv2
@@ -28,11 +29,12 @@ from facerecon.types import HeadParameters, Image
 Mode = Literal["texture", "geometry", "normals", "depth"]
 MODES: tuple[Mode, ...] = ("texture", "geometry", "normals", "depth")
 CLAY = (0.72, 0.70, 0.68)
+MOUTH_SHADE = 0.45  # light that reaches the mouth's inside, which the harmonics do not shadow
 BACKGROUND = (244, 244, 246)
 # Key light from the upper left, fill from the right, rim from above and behind.
 _STUDIO = ((-0.6, 0.6, 0.9), (0.9, 0.1, 0.6), (0.1, 1.0, -0.7))
-_STUDIO_STRENGTH = (0.62, 0.18, 0.22)
-_STUDIO_AMBIENT = 0.14
+_STUDIO_STRENGTH = (0.78, 0.13, 0.24)
+_STUDIO_AMBIENT = 0.1
 
 
 class Topology(Protocol):
@@ -41,12 +43,19 @@ class Topology(Protocol):
     faces: Tensor
     uv: Tensor
     uv_faces: Tensor
+    masks: Mapping[str, Tensor]
 
 
 def studio_light() -> Tensor:
     """A soft three-point light, (9, 3)."""
     lamps = directional_light(torch.tensor(_STUDIO), torch.tensor(_STUDIO_STRENGTH)[:, None].expand(3, 3))
     return lamps + uniform_light(1, _STUDIO_AMBIENT)[0]
+
+
+def soft_light() -> Tensor:
+    """A nearly even light, (9, 3), that shows the form of a head whose texture holds a photo's own shading."""
+    front = directional_light(torch.tensor([[-0.3, 0.5, 1.0]]), torch.tensor([[0.42, 0.42, 0.42]]))
+    return front + uniform_light(1, 0.64)[0]
 
 
 @torch.no_grad()
@@ -66,7 +75,7 @@ def render_layer(
 
     Args:
         vertices_camera: (V, 3) metres, camera frame.
-        head: gives ``faces``, ``uv``, ``uv_faces``.
+        head: gives ``faces``, ``uv``, ``uv_faces`` and ``masks``.
         size: (height, width) of the picture.
         focal_px: pixels of the picture.
         principal_point: (2,) pixels of the picture.
@@ -126,9 +135,17 @@ def _colour(
     if mode == "normals":
         return normals * 0.5 + 0.5
     if mode == "geometry":
-        albedo = torch.tensor(CLAY).expand_as(normals)
+        albedo = interpolate(_clay(head, vertices.shape[1]), faces, fragments)
     light = studio_light() if lighting is None else torch.as_tensor(np.asarray(lighting), dtype=torch.float32)
     return linear_to_srgb(shade(albedo, normals, light[None]))
+
+
+def _clay(head: Topology, count: int) -> Tensor:
+    """Clay for every vertex, (1, V, 3) linear, darker inside the mouth."""
+    clay = torch.tensor(CLAY).repeat(1, count, 1)
+    if "mouth_interior" in head.masks:
+        clay[:, head.masks["mouth_interior"].cpu()] *= MOUTH_SHADE
+    return clay
 
 
 def _depth_colour(pixels: Tensor, faces: Tensor, fragments: Fragments) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from facerecon.images import atomic_write
-from facerecon.rendering.pictures import Mode, Topology, framing, render_head
+from facerecon.rendering.pictures import Mode, Topology, framing, render_head, soft_light, studio_light
 from facerecon.types import FaceReconError, Image
 
 DISTANCE_M = 1.1  # about that of a portrait
@@ -58,10 +58,13 @@ def turntable_frames(
     Args:
         vertices: (V, 3) metres, head frame.
         size: side of the pictures, pixels.
+        lighting: (9, 3), at rest while the head turns; None is soft on a texture, a studio's on clay.
 
     The others are those of ``render_head``. Yields (size, size, 3) uint8; the
     first looks at the face from the front, and the camera is the same for all.
     """
+    if lighting is None:
+        lighting = soft_light() if mode == "texture" else studio_light()
     radius = float(np.linalg.norm((vertices - (vertices.min(0) + vertices.max(0)) / 2)[:, [0, 2]], axis=1).max())
     height = float(np.ptp(vertices[:, 1]))
     box = np.array([[x, y, 0.0] for x in (-radius, radius) for y in (-height / 2, height / 2)])

@@ -57,9 +57,9 @@ def demographics_from_form(
         race=race or None,
         ethnicity=(ethnicity or "").strip() or None,
         source="user",
+        auto_detect=auto_detect,
     )
-    nothing = stated == Demographics(source="user")
-    return None if nothing and auto_detect else stated
+    return None if stated == Demographics(source="user") else stated
 
 
 def do_photo(

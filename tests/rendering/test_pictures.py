@@ -19,7 +19,7 @@ def ball():
     """A sphere whose UV is its front view: u from left to right, v from bottom to top."""
     vertices, faces = uv_sphere()
     uv = vertices[:, :2] / 0.2 + 0.5
-    return vertices.numpy(), SimpleNamespace(faces=faces, uv=uv, uv_faces=faces)
+    return vertices.numpy(), SimpleNamespace(faces=faces, uv=uv, uv_faces=faces, masks={})
 
 
 def quartered() -> np.ndarray:
@@ -68,6 +68,15 @@ def test_edges_are_smooth(ball):
     picture = render_head(vertices + (0, 0, -1), head, 64, mode="geometry", background=(0, 0, 0))
     row = picture[32, :, 0]
     assert ((row > 5) & (row < 100)).any()
+
+
+def test_clay_is_dark_inside_the_mouth(ball):
+    vertices, head = ball
+    below = torch.from_numpy(vertices[:, 1] < 0)
+    plain = render_head(vertices + (0, 0, -1), head, 64, mode="geometry")
+    mouth = SimpleNamespace(**{**vars(head), "masks": {"mouth_interior": below}})
+    dark = render_head(vertices + (0, 0, -1), mouth, 64, mode="geometry")
+    assert dark[45, 32, 0] < 0.8 * plain[45, 32, 0] and dark[15, 32, 0] == plain[15, 32, 0]
 
 
 def test_unknown_mode_and_missing_texture_are_refused(ball):

@@ -58,16 +58,15 @@ def scut_fbp5500(path: Path) -> FacePack:
     """
     pack = FacePack(path)
     table = _landmark_table(pack, "landmarks86.csv") if pack.find("landmarks86.csv") else {}
+    for name in pack.files(".pts"):
+        values = struct.unpack("<i172f", pack.read(name)[: struct.calcsize("<i172f")])
+        table[PurePosixPath(name).stem] = np.array(values[1:], np.float32).reshape(86, 2)
 
     def label(name: str) -> FaceLabels:
         stem = PurePosixPath(name).stem
-        points = table.get(stem)
-        if points is None and pack.find(f"{stem}.pts"):
-            values = struct.unpack("<i172f", pack.read(pack.find(f"{stem}.pts"))[:692])
-            points = np.array(values[1:], np.float32).reshape(86, 2)
         race = {"A": "Asian", "C": "Caucasian"}.get(stem[:1])
         gender = {"F": "female", "M": "male"}.get(stem[1:2])
-        return FaceLabels(gender=gender, race=race, landmarks=points)
+        return FaceLabels(gender=gender, race=race, landmarks=table.get(stem))
 
     return FacePack(path, label)
 

@@ -77,7 +77,11 @@ class FacePack:
 
     def images(self) -> list[str]:
         """Names of all images, sorted, whether kept or not."""
-        return sorted(name for name in self._store.names if PurePosixPath(name).suffix.lower() in ENDINGS)
+        return self.files(*ENDINGS)
+
+    def files(self, *endings: str) -> list[str]:
+        """Names of all files with these endings, sorted."""
+        return [name for name in self._store.names if PurePosixPath(name).suffix.lower() in endings]
 
     def find(self, file_name: str) -> str | None:
         """Name of the file called ``file_name`` that lies least deep, or None."""

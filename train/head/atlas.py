@@ -2,8 +2,8 @@
 
 Skin, sockets, mouth and tongue keep MakeHuman's own charts, moved by one map a
 chart; the face's chart is turned upright and its middle widened, so that a
-1024-pixel texture has about five pixels a millimetre on the face. Neck, eyes
-and teeth are charted anew. Charts do not overlap, left and right included.
+1024-pixel texture has two pixels a millimetre on the face. Neck, eyes and teeth
+are charted anew. Charts do not overlap, left and right included.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facerecon.demographics import ANCESTRIES
 from facerecon.head import storage
-from facerecon.head.labels import ANCESTRIES, ARKIT_EXPRESSIONS
+from facerecon.head.labels import ARKIT_EXPRESSIONS
 from train.head import atlas, demographics, expressions, eyelids, identity, landmarks, regions, rig
 from train.head.ict import IctModel, read_ict
 from train.head.lips import TOUCH, fit_mouth, lip_seal, lip_side

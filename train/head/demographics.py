@@ -16,7 +16,7 @@ from typing import Callable, Sequence
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from facerecon.head.labels import ANCESTRIES
+from facerecon.demographics import ANCESTRIES
 from train.head.makehuman import read_target
 
 AGES = ("baby", "child", "young", "old")

@@ -11,17 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from facerecon.metrics.landmarks import landmark_nme
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import Labeller
 from train.landmarks.packs import Framing
 
 YTF_FRAMING = Framing((1.0,), (0.5, 0.5))
-
-
-def normalized_errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean distance (N,) of the landmarks (N, 68, 2) over the root of the area of the true landmarks' box."""
-    extent = np.sqrt(np.prod(truth.max(1) - truth.min(1), axis=1))
-    return np.linalg.norm(found - truth, axis=2).mean(1) / extent
 
 
 def main() -> None:
@@ -34,7 +29,7 @@ def main() -> None:
     names = sorted(table)
     images = [read_image(args.data / name) for name in names]
     found, _ = Labeller.load(args.weights).label(images, [YTF_FRAMING] * len(images))
-    errors = normalized_errors(found, np.stack([table[n] for n in names])) * 100
+    errors = landmark_nme(found, np.stack([table[n] for n in names])) * 100
     print(json.dumps({"faces": len(names), "mean_percent": float(errors.mean()), "median_percent": float(np.median(errors))}))
 
 

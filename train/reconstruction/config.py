@@ -15,17 +15,17 @@ class LossWeights:
     Those from ``vertices`` to ``lighting`` need the truth of a synthetic face.
     """
 
-    landmarks: float = 100.0  # 0.02 crop sides
-    vertices: float = 0.25  # 4 mm
-    shape: float = 0.5  # 3 mm
+    landmarks: float = 60.0  # 0.02 crop sides
+    vertices: float = 0.6  # 4 mm
+    shape: float = 1.5  # 3 mm
     rotation: float = 3.0  # 0.15
     scale: float = 3.0  # 0.1, logarithm
     distance: float = 0.3  # 0.4 / m
-    expression: float = 10.0  # 0.06
+    expression: float = 20.0  # 0.06
     lighting: float = 2.0  # 0.15
-    age: float = 0.4  # 1
-    gender: float = 0.3  # 0.4
-    ancestry: float = 0.3  # 0.8
+    age: float = 1.5  # 1
+    gender: float = 1.5  # 0.4
+    ancestry: float = 1.5  # 0.8
     prior: float = 0.08  # 1, photos only
 
 

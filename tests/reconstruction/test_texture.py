@@ -1,0 +1,189 @@
+"""The texture taken from a photo, on pictures drawn of the shipped head."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from facerecon.head import HeadModel
+from facerecon.reconstruction.appearance import AppearanceError, load_appearance
+from facerecon.reconstruction.texture import unproject
+from facerecon.reconstruction.texture_atlas import atlas_of
+from facerecon.rendering.pictures import render_head, vertices_in_camera
+from facerecon.types import Demographics, HeadParameters
+
+SIZE, PHOTO = 512, 480
+BACKGROUND = (90, 110, 140)
+
+
+@pytest.fixture(scope="module")
+def head():
+    return HeadModel.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def vertices(head):
+    return head.vertices()[0].numpy()
+
+
+@pytest.fixture(scope="module")
+def atlas(head):
+    return atlas_of(head, SIZE)
+
+
+def turned(degrees: float) -> HeadParameters:
+    """The head before the camera, its face in the middle, turned to its own left."""
+    angle = np.radians(degrees)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    rotation = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
+    return HeadParameters(
+        identity=np.zeros(80, np.float32),
+        expression=np.zeros(52, np.float32),
+        demographics=Demographics(),
+        rotation=rotation,
+        translation_m=np.array([0, 0.03, -0.9], np.float32),
+        focal_px=PHOTO * 2.6,
+        principal_point=np.array([PHOTO / 2, PHOTO / 2], np.float32),
+        lighting=np.zeros((9, 3), np.float32),
+    )
+
+
+def person(head, atlas, symmetric: bool = False, iris=(34.0, 6.0, 12.0)) -> np.ndarray:
+    """A texture (S, S, 3) unlike the mean skin: paler, patched, with marks a few millimetres wide."""
+    prior = load_appearance(SIZE, len(head.uv))
+    place = atlas.spread(atlas.template)
+    x = np.abs(place[..., 0]) if symmetric else place[..., 0]
+    lab = prior.lab.copy()
+    lab[..., 0] += 6 * np.sin(300 * x) * np.sin(260 * place[..., 1]) + 5
+    lab[..., 1] += 5 * np.sin(170 * x + 1)
+    lab += prior.iris[..., None] * (np.array(iris, np.float32) - lab)
+    rgb = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)
+    return atlas.pad((rgb * 255).astype(np.uint8))
+
+
+def photograph(head, vertices, texture, parameters, background=BACKGROUND) -> np.ndarray:
+    return render_head(
+        vertices_in_camera(vertices, parameters), head, PHOTO, parameters.focal_px, parameters.principal_point,
+        texture=texture, background=background,
+    )
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    error = ((first.astype(float) - second.astype(float)) ** 2).mean()
+    return 10 * np.log10(255**2 / error)
+
+
+@pytest.mark.parametrize("yaw", [0, 30])
+def test_visible_texels_are_the_photos(head, vertices, atlas, yaw):
+    texture, pose = person(head, atlas), turned(yaw)
+    result = unproject(photograph(head, vertices, texture, pose), pose, vertices, head, SIZE)
+    seen = result.visibility > 230
+    assert seen.sum() > 0.2 * (atlas.masks["face"] > 0.9).sum()
+    assert psnr(result.texture[seen], texture[seen]) > 28
+
+
+def test_the_hidden_side_is_the_mirror_image_of_the_seen_one(head, vertices, atlas):
+    texture, pose = person(head, atlas, symmetric=True), turned(45)
+    result = unproject(photograph(head, vertices, texture, pose), pose, vertices, head, SIZE)
+    mirrored = atlas.flip(cv2.merge([result.visibility] * 3))[..., 0] > 200
+    hidden = (result.visibility < 20) & mirrored & (atlas.masks["face"] > 0.9)
+    assert hidden.sum() > 1500
+    assert psnr(result.texture[hidden], texture[hidden]) > 26
+
+
+def test_both_sides_of_a_seam_agree(head, vertices, atlas):
+    pose = turned(20)
+    result = unproject(photograph(head, vertices, person(head, atlas), pose), pose, vertices, head, SIZE)
+    place = np.round(atlas.seams.pairs).astype(int)
+    on_skin = atlas.skin[place[..., 1], place[..., 0]].all(1)
+    step = np.abs(atlas.seams.mismatch(result.texture.astype(np.float32)))[on_skin]
+    assert on_skin.sum() > 500
+    assert np.percentile(step, 95) <= 8
+
+
+def test_charts_are_padded_against_bleeding(head, vertices, atlas):
+    pose = turned(0)
+    texture = unproject(photograph(head, vertices, person(head, atlas), pose), pose, vertices, head, SIZE).texture
+    outside = (~atlas.inside).astype(np.uint8)
+    ring = (cv2.distanceTransform(outside, cv2.DIST_L2, 5) <= 4) & ~atlas.inside
+    # Every texel of the border repeats a colour found inside a chart close by.
+    kernel = np.ones((13, 13), np.uint8)
+    for channel in cv2.split(texture):
+        highest = cv2.dilate(np.where(atlas.inside, channel, 0).astype(np.uint8), kernel)
+        lowest = cv2.erode(np.where(atlas.inside, channel, 255).astype(np.uint8), kernel)
+        assert (channel[ring] <= highest[ring]).all() and (channel[ring] >= lowest[ring]).all()
+
+
+def test_a_grey_photo_gives_a_grey_head(head, vertices, atlas):
+    pose = turned(0)
+    photo = cv2.cvtColor(photograph(head, vertices, person(head, atlas), pose), cv2.COLOR_RGB2GRAY)
+    result = unproject(cv2.merge([photo] * 3), pose, vertices, head, SIZE)
+    chroma = np.ptp(result.texture[atlas.inside].astype(int), axis=-1)
+    assert np.percentile(chroma, 99) <= 8
+
+
+def test_a_dark_photo_gives_a_dark_neck(head, vertices, atlas):
+    pose = turned(0)
+    photo = photograph(head, vertices, person(head, atlas), pose)
+    neck = atlas.masks["neck"] > 0.99
+    light, dark = (unproject(p, pose, vertices, head, SIZE) for p in (photo, photo // 4))
+    ratio = dark.texture[neck].mean() / light.texture[neck].mean()
+    assert 0.15 < ratio < 0.4
+
+
+def test_what_lies_outside_the_photo_is_completed(head, vertices, atlas):
+    pose = turned(0)
+    whole = photograph(head, vertices, person(head, atlas), pose)
+    half = whole[:, : PHOTO // 2]
+    result = unproject(np.ascontiguousarray(half), pose, vertices, head, SIZE)
+    left = atlas.spread(atlas.template)[..., 0] > 0.02
+    face = atlas.masks["face"] > 0.9
+    assert result.visibility[left & atlas.skin].max() == 0
+    brightness = result.texture.mean(-1)
+    assert brightness[left & face].mean() == pytest.approx(brightness[~left & face].mean(), rel=0.08)
+
+
+def test_a_head_outside_the_photo_still_gets_a_skin(head, vertices, atlas):
+    pose = turned(0)
+    pose.translation_m = np.array([2.0, 0.0, -0.9], np.float32)
+    result = unproject(np.zeros((64, 64, 3), np.uint8), pose, vertices, head, SIZE)
+    assert result.visibility.max() == 0
+    assert 90 < result.texture[atlas.masks["face"] > 0.9].mean() < 230
+
+
+def test_background_does_not_leak_onto_a_badly_fitted_head(head, vertices, atlas):
+    pose = turned(15)
+    photo = photograph(head, vertices, person(head, atlas), pose, background=(20, 200, 40))
+    result = unproject(photo, pose, (vertices * 1.06).astype(np.float32), head, SIZE)
+    colour = result.texture[atlas.skin].astype(int)
+    green = colour[:, 1] > colour[:, 0] + 15
+    assert green.mean() < 0.002
+
+
+def test_the_iris_has_the_photos_colour(head, vertices, atlas):
+    pose = turned(0)
+    prior = load_appearance(SIZE, len(head.uv))
+    ring = (prior.iris > 0.9) & (prior.pupil < 0.1)
+    blue, brown = (
+        unproject(photograph(head, vertices, person(head, atlas, iris=iris), pose), pose, vertices, head, SIZE)
+        .texture[ring].mean(0)
+        for iris in ((50.0, -5.0, -28.0), (30.0, 12.0, 18.0))
+    )
+    assert blue[2] > blue[0] + 15
+    assert brown[0] > brown[2] + 10
+
+
+def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):
+    pose, texture = turned(0), person(head, atlas)
+    prior = load_appearance(SIZE, len(head.uv))
+    texture[prior.hair_growth > 0.3] = (25, 18, 15)
+    result = unproject(photograph(head, vertices, texture, pose), pose, vertices, head, SIZE)
+    behind = (prior.hair_growth > 0.95) & (result.visibility == 0)
+    assert behind.sum() > 5000
+    assert np.abs(np.median(result.texture[behind], axis=0) - (25, 18, 15)).max() < 15
+
+
+def test_a_mean_skin_of_another_layout_is_refused(head):
+    with pytest.raises(AppearanceError, match="texture layout"):
+        load_appearance(SIZE, len(head.uv) + 1)
