@@ -35,6 +35,7 @@ _ENDINGS = {
 }
 COMPARISON_SIDE = 1200  # pixels, the longer side of each half
 GEOMETRY_SIDE = 768
+OVERLAY_OPACITY = 0.85
 TURNTABLE_SIDE = 384
 
 
@@ -170,9 +171,10 @@ def reconstruction_figures(heads: list[Reconstruction], model: Any) -> dict[str,
 
 
 def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
-    """The head in its texture over the photo, in clay where it has none."""
-    mode = "geometry" if head.texture is None else "texture"
-    return overlay_head(photo, head.vertices, head.parameters, model, texture=head.texture, mode=mode)
+    """The head in clay over the photo, without its neck, so that one sees how well it fits."""
+    return overlay_head(
+        photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=~model.masks["neck"]
+    )
 
 
 def geometry_picture(head: Reconstruction, model: Any) -> Image:

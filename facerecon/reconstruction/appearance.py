@@ -45,7 +45,7 @@ class Appearance:
 
 
 def write(path: Path, pictures: dict[str, np.ndarray], uv_count: int) -> None:
-    """Writes the asset: ``colour``, ``layers`` and ``eyes``, (S, S, 3) uint8 each, for a layout of so many UV vertices."""
+    """Writes the asset: ``colour``, ``layers``, ``eyes``, (S, S, 3) uint8 each, for a layout of ``uv_count`` vertices."""
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = {}
     for name, picture in pictures.items():

@@ -23,12 +23,15 @@ from facerecon.reconstruction.texture_tone import (
     hue_likeness,
 )
 
+# Ramps from 0 to 1, see ``accept`` and ``fill_skin``.
 LIKE = (0.15, 0.60)
 DOUBTFUL_FACING = (0.35, 0.65)
-DOUBTFUL_OUTLINE_M = (0.009, 0.018)
-WORSE_FACING = (-0.60, -0.25)
+DOUBTFUL_OUTLINE_M = (0.011, 0.026)
+WORSE_FACING = (-0.40, -0.12)
 STEADY_FACING = (0.25, 0.70)
 MIRROR_TRUST = 0.95
+"""A mirror image never counts in full: where the mean skin differs little, it softens what is copied."""
+LARGEST_SHADE = np.array([25.0, 6.0, 6.0], np.float32)
 SHADE_REACH, SKIN_REACH, HAIR_REACH, HAIRLINE_REACH = 14.0, 7.0, 8.0, 3.0
 """Edges of the mesh over which colour differences of a layer are carried into what lies below."""
 
@@ -72,21 +75,24 @@ def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: To
 
 
 def add_mirror(
-    lab: np.ndarray, weight: np.ndarray, atlas: TextureAtlas
-) -> tuple[np.ndarray, np.ndarray]:
+    lab: np.ndarray, weight: np.ndarray, likeness: np.ndarray, atlas: TextureAtlas
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fills what only the other side shows, brought to this side's light.
 
     Returns:
-        colours (S, S, 3) and weight (S, S) of photo and mirror image together.
+        colours (S, S, 3), weight (S, S) and skin likeness (S, S) of photo and mirror image together.
     """
-    flipped = atlas.flip(cv2.merge([lab, weight]))
-    other, other_weight = np.ascontiguousarray(flipped[..., :3]), MIRROR_TRUST * flipped[..., 3] * atlas.skin
-    shade, known = atlas.gather(lab - other, np.minimum(weight, other_weight))
+    other = atlas.flip(lab)
+    other_weight, other_likeness = cv2.split(atlas.flip(cv2.merge([weight, likeness])))
+    other_weight *= MIRROR_TRUST * atlas.skin
+    # Light differs between the sides, in brightness above all; what differs more is not light but something else.
+    shade = np.clip(lab - other, -LARGEST_SHADE, LARGEST_SHADE)
+    shade, known = atlas.gather(shade, (np.minimum(weight, other_weight) * likeness * other_likeness) ** 2)
     other += atlas.spread(atlas.graph.membrane(shade, known, reach=SHADE_REACH, stiffness=1.0))
     share = (1 - weight) * other_weight
     total = weight + share
     mixed = lab + (share / np.maximum(total, 1e-6))[..., None] * (other - lab)
-    return mixed, total
+    return mixed, total, np.where(weight > share, likeness, other_likeness)
 
 
 def fill_skin(
@@ -113,7 +119,9 @@ def fill_hair(
     strange = weight * (1 - likeness) * zone
     difference, known = atlas.gather(lab - tone.hair, strange)
     colour = tone.hair + atlas.spread(atlas.graph.membrane(difference, known, reach=HAIR_REACH))
-    contrast = np.clip(0.11 * colour[..., 0] + 0.8, 1.0, 6.0) * (0.25 + 0.75 * tone.hair_share)
+    # Hair of the skin's own colour is stubble, or none at all.
+    distinct = float(ramp(np.linalg.norm(tone.hair - tone.skin), 6.0, 22.0))
+    contrast = np.clip(0.11 * colour[..., 0] + 0.8, 1.0, 6.0) * (0.15 + 0.85 * distinct)
     colour[..., 0] = np.maximum(colour[..., 0] + contrast * prior.strands, 1.0)
 
     growth = atlas.gather(prior.hair_growth[..., None], atlas.skin.astype(np.float32))[0]
@@ -134,10 +142,8 @@ def complete(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: 
         Lab colours (S, S, 3) of the skin's texels, and (S, S) in [0, 1] how far each is the photo's own.
     """
     weight, likeness = accept(texels, atlas, prior, tone)
-    lab, total = add_mirror(texels.lab, weight, atlas)
-    likeness_there, facing_there = cv2.split(atlas.flip(cv2.merge([likeness, texels.facing])))
-    likeness = np.where(weight > 0.5 * total, likeness, likeness_there)
-    facing = np.maximum(texels.facing, facing_there)
+    lab, total, likeness = add_mirror(texels.lab, weight, likeness, atlas)
+    facing = np.maximum(texels.facing, atlas.flip(texels.facing[..., None]))
     skin = fill_skin(lab, total, likeness, facing, atlas, prior, tone)
     hair, cover = fill_hair(lab, total, likeness, atlas, prior, tone)
     fill = skin + cover[..., None] * (hair - skin)

@@ -13,11 +13,11 @@ from facerecon.rendering import rasterize, vertex_normals
 from facerecon.types import HeadParameters, Image
 
 DEPTH_SIZE = 640
-"""Longer side of the z-buffer, pixels; its resolution sets that of the margins, not of the colours."""
+"""Longer side of the z-buffer, pixels: the resolution of the margins, not of the colours."""
 DEPTH_TOLERANCE_M = 0.004
 DEPTH_JUMP_M = 0.009
 """A step in depth between neighbouring pixels that means one part of the head stands before another."""
-OUTLINE_MARGIN_M = (0.0020, 0.0085)
+OUTLINE_MARGIN_M = (0.0025, 0.0100)
 JUMP_MARGIN_M = (0.0006, 0.0028)
 """Trust rises from 0 to 1 over these distances from the outline of the head without its neck, and from one part before another."""
 FACING = (0.14, 0.48)
@@ -32,7 +32,8 @@ class PhotoTexels:
         lab: (S, S, 3) float32 CIE Lab colours; of no meaning where ``trust`` is 0.
         trust: (S, S) float32 in [0, 1], by geometry alone.
         facing: (S, S) float32 cosine between normal and line of sight.
-        outline_m: (S, S) float32 distance in the picture from the outline of the head without its neck, metres on the face.
+        outline_m: (S, S) float32 distance in the picture from the outline of the head without its neck,
+            metres on the face.
         pixels_per_mm: of the photo, on the face.
     """
 

@@ -12,10 +12,13 @@ from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
 
 FEWEST_TEXELS = 200
+"""Of a texture of 1024: fewer tell nothing of a colour."""
 HAIR_LOW_M, HAIR_HIGH_M = 0.028, 0.045
 """Height above the eyes from which hair may cover the face's front."""
-JAW_M = -0.075
-FRINGE_M = 0.035
+JAW_M, FRINGE_M = -0.075, 0.035
+"""Heights: a beard covers what is below the one, a fringe what is above the other."""
+BRIGHTNESS_PERCENTILE = 58.0
+"""The skin's brightness, a little above the median: the face's lit parts set the impression of its tone."""
 NATURAL_HAIR = (-8.0, -3.0)
 """Hair greener or bluer than these Lab a and b is background; black hair may shine blue."""
 DARK_HAIR = np.array([22.0, 4.0, 6.0], np.float32)
@@ -28,7 +31,7 @@ class Tone:
     """Skin and hair of one photo, CIE Lab.
 
     Attributes:
-        skin: (3,) median of the face's skin; ``spread`` (3,) its deviation, robust.
+        skin: (3,) of the face's skin, robust; ``spread`` (3,) its deviation, robust.
         prior: (3,) the same of the mean skin, over the same texels.
         chroma: colourfulness relative to the mean skin's; 0 for a grey photo.
         light: brightness relative to the mean skin's.
@@ -76,7 +79,8 @@ def hair_likeness(lab: np.ndarray, hair: np.ndarray) -> np.ndarray:
 def measure_tone(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) -> Tone:
     """Measures the photo; a face that shows too little skin is taken to have the mean skin's tone."""
     masks, fewest = atlas.masks, FEWEST_TEXELS * (atlas.size / 1024) ** 2
-    bare = atlas.skin & (masks["face"] > 0.9) & (masks["lips"] < 0.1) & (masks["eyes"] < 0.1) & (prior.hair_growth < 0.05)
+    bare = atlas.skin & (masks["face"] > 0.9) & (prior.hair_growth < 0.05)
+    bare &= (masks["lips"] < 0.1) & (masks["eyes"] < 0.1)
     core = bare & (texels.trust > 0.5)
     if core.sum() < fewest:
         core = bare & (texels.trust > 0.1)
@@ -85,6 +89,7 @@ def measure_tone(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) ->
         return Tone(mean_skin, np.full(3, 6, np.float32), mean_skin, 1.0, 1.0, DARK_HAIR, 1.0, 0.0, 0.5)
     colours = texels.lab[core][::3]
     skin = np.median(colours, axis=0)
+    skin[0] = np.percentile(colours[:, 0], BRIGHTNESS_PERCENTILE)
     spread = np.maximum(1.4826 * np.median(np.abs(colours - skin), axis=0), (6, 3, 3)).astype(np.float32)
     mean_skin = np.median(prior.lab[core][::3], axis=0)
     chroma = float(np.clip(np.hypot(*skin[1:]) / np.hypot(*mean_skin[1:]), 0.0, 1.4))
@@ -93,7 +98,8 @@ def measure_tone(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) ->
     jaw = core & (atlas.height < JAW_M) & (texels.outline_m > 0.02)
     darkness = 1 - brightness_likeness(texels.lab[jaw], skin, spread) if jaw.any() else np.zeros(1)
     beard = float(ramp(darkness.mean(), 0.3, 0.6))
-    return Tone(skin, spread, mean_skin, chroma, light, hair, share, beard, _grain(texels.lab[..., 0], core, atlas.size))
+    grain = _grain(texels.lab[..., 0], core, atlas.size)
+    return Tone(skin, spread, mean_skin, chroma, light, hair, share, beard, grain)
 
 
 def _grain(lightness: np.ndarray, where: np.ndarray, size: int) -> float:

@@ -33,7 +33,7 @@ class FaceRestorer:
     def __init__(self, network: CodeFormer) -> None:
         self.network = network.eval()
         parameter = next(network.parameters())
-        self.device, self.dtype = parameter.device, parameter.dtype
+        self.device = parameter.device
 
     @classmethod
     def from_pretrained(cls, device: str = "auto", path: Path | None = None) -> FaceRestorer:
@@ -87,8 +87,7 @@ class FaceRestorer:
     @torch.inference_mode()
     def _run(self, crops: list[Image], fidelity: float) -> list[Image]:
         batch = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
-        batch = batch.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        output: Tensor = self.network(batch, fidelity).float().clamp(0, 1)
+        output: Tensor = self.network(batch.contiguous(memory_format=torch.channels_last), fidelity).clamp(0, 1)
         return list((output.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy())
 
 

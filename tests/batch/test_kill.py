@@ -47,7 +47,7 @@ def start(source: Path, output: Path) -> BaseProcess:
 
 
 def finish(process: BaseProcess) -> int | None:
-    process.join(60)
+    process.join(500)
     return process.exitcode
 
 
@@ -102,6 +102,6 @@ def test_ctrl_c_is_a_clean_stop(source: Path, tmp_path: Path) -> None:
     while lines(tmp_path / "out") < 2 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Stopped" in said and "Traceback" not in said

@@ -70,7 +70,7 @@ def test_fidelity_can_differ_within_a_batch(network):
 def test_stage_one_weights_fit_the_whole_network():
     config = CONFIGS["tiny"]
     missing, unexpected = CodeFormer(config).load_state_dict(CodebookAutoencoder(config).state_dict(), strict=False)
-    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "to_gate.")) for m in missing)
+    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "to_correction.")) for m in missing)
 
 
 def test_config_survives_metadata():

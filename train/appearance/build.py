@@ -18,6 +18,9 @@ from train.appearance import sources, surface
 
 SIZE = 1024
 OCCLUSION_STRENGTHS = {"skin": 0.30, "mouth": 0.6, "tongue": 0.4, "teeth": 0.25, "gums": 0.4}
+STUBBLED = "middleage_lightskinned_male_diffuse2"
+FOREHEAD_M = (0.030, 0.050)
+"""Hair begins between these heights above the eyes."""
 SCLERA = (79.0, 2.5, 4.0)
 LID_SHADE = 0.12
 COLOURS = {  # Lab, where no asset fits our layout
@@ -25,54 +28,48 @@ COLOURS = {  # Lab, where no asset fits our layout
 }
 
 
-def relative_skins(folder: Path, atlas: TextureAtlas, uv: np.ndarray, covered: np.ndarray) -> dict[str, np.ndarray]:
-    """Every skin's Lab picture (S, S, 3) by name, less its mean over the face; the means are in its "tone" row."""
-    face = covered & (atlas.masks["face"] > 0.99) & (atlas.masks["lips"] < 0.01)
-    skins = {}
-    for path in sorted((folder / "skins").glob("*.webp")):
-        lab = sources.to_lab(sources.sample(sources.read_rgb(path), uv))
-        skins[path.stem] = (lab - lab[face].mean(0), lab[face].mean(0))
-    if not skins:
+def read_skins(folder: Path, uv: np.ndarray) -> dict[str, np.ndarray]:
+    """Every skin's Lab picture (S, S, 3) by name, looked up at MakeHuman's ``uv`` (S, S, 2)."""
+    paths = sorted((folder / "skins").glob("*.webp"))
+    if not paths:
         raise FileNotFoundError(f"There are no skins in {folder / 'skins'}.")
-    return skins
+    return {path.stem: sources.to_lab(sources.sample(sources.read_rgb(path), uv)) for path in paths}
 
 
-def mean_skin(skins: dict, atlas: TextureAtlas, covered: np.ndarray) -> np.ndarray:
+def mean_skin(skins: dict[str, np.ndarray], atlas: TextureAtlas, covered: np.ndarray) -> np.ndarray:
     """Lab (S, S, 3) of the mean light skin; the painted hair of the dark ones would spoil the scalp."""
-    light = [relative for name, (relative, _) in skins.items() if "light" in name]
-    tone = np.mean([tone for name, (_, tone) in skins.items() if "light" in name], axis=0)
-    mean = np.mean(light, axis=0) + tone
+    mean = np.mean([lab for name, lab in skins.items() if "light" in name], axis=0, dtype=np.float32)
     # Neck and sockets have no colours of their own: they carry on those of the skin beside them.
-    vertices, known = atlas.gather(mean.astype(np.float32), covered.astype(np.float32))
-    spread = atlas.spread(atlas.graph.membrane(vertices, (known > 0.5).astype(np.float32), reach=200, rest=tone))
+    vertices, known = atlas.gather(mean, covered)
+    rest = mean[covered].mean(0)
+    spread = atlas.spread(atlas.graph.membrane(vertices, (known > 0.5).astype(np.float32), reach=200, rest=rest))
     edge = cv2.GaussianBlur(cv2.erode(covered.astype(np.float32), np.ones((9, 9))), (0, 0), 3)[..., None]
-    edge = np.where(covered[..., None], edge, 0)
-    skin = edge * mean + (1 - edge) * spread
-    return 0.5 * (skin + atlas.flip(skin.astype(np.float32)))
+    skin = spread + np.where(covered[..., None], edge, 0) * (mean - spread)
+    return 0.5 * (skin + atlas.flip(skin))
 
 
-def hair_layers(skins: dict, atlas: TextureAtlas, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where hair usually grows (S, S) in [0, 1], read from the skins with painted hair, and its strands."""
-    dark = np.mean([relative[..., 0] for name, (relative, _) in skins.items() if "dark" in name], axis=0)
-    dark = cv2.GaussianBlur(np.where(covered, dark, 0).astype(np.float32), (0, 0), 2)
-    depth = np.percentile(dark[covered & (atlas.masks["scalp"] > 0.99)], 30)
-    growth = np.clip((dark / depth - 0.25) / 0.6, 0, 1)
+def hair_growth(skins: dict[str, np.ndarray], atlas: TextureAtlas, covered: np.ndarray) -> np.ndarray:
+    """Where hair usually grows, (S, S) in [0, 1], read from the skins with painted hair."""
+    dark = np.mean([lab[..., 0] for name, lab in skins.items() if "dark" in name], axis=0)
+    face = covered & (atlas.masks["face"] > 0.99) & (atlas.masks["lips"] < 0.01)
+    darker = cv2.GaussianBlur(np.where(covered, dark - dark[face].mean(), 0).astype(np.float32), (0, 0), 2)
+    hair = np.percentile(darker[covered & (atlas.masks["scalp"] > 0.99)], 30)
+    growth = np.clip((darker / hair - 0.25) / 0.6, 0, 1)
     # Lids, nostrils and the like are dark too, but no hair grows on them.
-    front = np.maximum(atlas.masks["face"], atlas.masks["ears"])
-    points = atlas.spread(atlas.template)
-    low = np.clip((points[..., 1] - 0.030) / 0.02, 0, 1)  # 3 cm above the eyes
-    allowed = np.where(front > 0.5, low * (atlas.masks["ears"] < 0.5), 1.0)
-    growth *= allowed * (atlas.masks["neck"] < 0.5) * atlas.skin
-    vertices, _ = atlas.gather(growth[..., None].astype(np.float32), atlas.skin.astype(np.float32))
-    smooth = atlas.spread(vertices)[..., 0]
-    growth = np.clip(0.5 * (smooth + growth), 0, 1)
-    growth = 0.5 * (growth + atlas.flip(growth.astype(np.float32)))
-    stubble = next(relative[..., 0] for name, (relative, _) in skins.items() if name.startswith("middleage_light") and name.endswith("male_diffuse2"))
+    front = np.clip((atlas.height - FOREHEAD_M[0]) / (FOREHEAD_M[1] - FOREHEAD_M[0]), 0, 1)
+    growth *= np.where(atlas.masks["face"] > 0.5, front, 1)
+    growth *= (atlas.masks["ears"] < 0.5) & (atlas.masks["neck"] < 0.5) & atlas.skin
+    smooth = atlas.spread(atlas.gather(growth[..., None], atlas.skin)[0])[..., 0]
+    growth = (0.5 * (smooth + growth)).astype(np.float32)[..., None]
+    return 0.5 * (growth[..., 0] + atlas.flip(growth))
+
+
+def stubble(lightness: np.ndarray, atlas: TextureAtlas, covered: np.ndarray) -> np.ndarray:
+    """Fine detail (S, S) of a shaven scalp, deviation 1, zero where the skin has no picture."""
     cover = covered.astype(np.float32)
-    around = cv2.GaussianBlur(stubble * cover, (0, 0), 4) / np.maximum(cv2.GaussianBlur(cover, (0, 0), 4), 0.05)
-    stubble = stubble - around
-    stubble = np.where(covered, stubble / stubble[atlas.masks["scalp"] > 0.99].std(), 0)
-    return growth, 0.75 * surface.hair_strands(atlas) + 0.35 * stubble
+    around = cv2.GaussianBlur(lightness * cover, (0, 0), 4) / np.maximum(cv2.GaussianBlur(cover, (0, 0), 4), 0.05)
+    fine = np.where(covered, lightness - around, 0)
+    return fine / fine[covered & (atlas.masks["scalp"] > 0.99)].std()
 
 
 def eye_layers(folder: Path, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +82,8 @@ def eye_layers(folder: Path, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarra
         share = angle / sources.IRIS_DEGREES
         eyes = [sources.to_lab(sources.sample_eye(picture, angle, turn)) for picture in pictures]
         # The white carries on under the iris.
-        outside = [sources.sample_eye(picture, np.maximum(angle, 1.25 * sources.IRIS_DEGREES), turn) for picture in pictures]
+        beyond = np.maximum(angle, 1.25 * sources.IRIS_DEGREES)
+        outside = [sources.sample_eye(picture, beyond, turn) for picture in pictures]
         veins = sources.to_lab(np.mean(outside, axis=0))[chart]
         white[chart] = SCLERA + 0.8 * (veins - np.median(veins, axis=0))
         # The upper lid's shade lies on the ball, whatever the pose.
@@ -105,9 +103,10 @@ def build(folder: Path, head: HeadModel) -> dict[str, np.ndarray]:
     atlas = atlas_of(head, SIZE)
     uv = sources.makehuman_coordinates(head, atlas)
     covered = sources.skin_coverage(folder, uv) & atlas.skin
-    skins = relative_skins(folder, atlas, uv, covered)
+    skins = read_skins(folder, uv)
     lab = mean_skin(skins, atlas, covered)
-    growth, strands = hair_layers(skins, atlas, covered)
+    growth = hair_growth(skins, atlas, covered)
+    strands = 0.75 * surface.hair_strands(atlas) + 0.35 * stubble(skins[STUBBLED][..., 0], atlas, covered)
     white, eyes = eye_layers(folder, atlas)
     for name in ("left_eye", "right_eye"):
         chart = atlas.material == atlas.material_labels.index(name)

@@ -88,12 +88,14 @@ def hair_strands(atlas: TextureAtlas, seed: int = 0) -> np.ndarray:
     axis = CROWN / np.linalg.norm(CROWN)
     front = np.cross([1.0, 0, 0], axis)
     turn = np.arctan2(offset[..., 0], offset @ front) / (2 * np.pi) + 0.5
-    wave = 0.006 * _lattice_noise(rng, turn * 8, distance / 0.045, 8) + 0.0015 * _lattice_noise(rng, turn * 64, distance / 0.02, 64)
+    wave = 0.006 * _lattice_noise(rng, turn * 8, distance / 0.045, 8)
+    wave += 0.0015 * _lattice_noise(rng, turn * 64, distance / 0.02, 64)
     radius = np.hypot(offset[..., 0], offset @ front)
     octave = np.log2(np.maximum(2 * np.pi * radius / STRAND_M, 8))
     out = np.zeros_like(distance)
     for level in range(3, 11):
         weight = np.clip(1 - np.abs(octave - level), 0, 1)
+        # Locks, strands and single hairs: how much finer than this level, how strong, how long in metres.
         for finer, strength, length in ((-3, 0.5, 0.05), (-1, 0.7, 0.03), (0, 1.0, 0.025), (1, 0.7, 0.012)):
             period = 2 ** (level + finer)
             along = distance / length + 7 * level

@@ -52,9 +52,10 @@ def closest_barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     ab, ac, ap = b - a, c - a, points - a
     d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
     d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
-    denominator = np.maximum(d00 * d11 - d01 * d01, 1e-30)
+    area = d00 * d11 - d01 * d01  # squared, times four; nothing where a triangle is only an edge
+    denominator = np.maximum(area, 1e-30)
     v, w = (d11 * d20 - d01 * d21) / denominator, (d00 * d21 - d01 * d20) / denominator
-    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
+    inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (area > 1e-20)
     interior = np.stack([1 - v - w, v, w], axis=-1)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         start, edge = corners[..., i, :], corners[..., j, :] - corners[..., i, :]

@@ -44,6 +44,8 @@ def train(args: argparse.Namespace) -> Path:
     encoder = HeadEncoder(config.encoder)
     if args.trunk:
         start_trunk(encoder, Path(args.trunk))
+    if args.init:
+        encoder.load_state_dict(load_file(args.init))
     encoder = to_bfloat16(encoder).to(accelerator.device)
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema)
     output = Path(args.output)
@@ -96,6 +98,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", default="runs/reconstruction")
     parser.add_argument("--head", help="head model, instead of the shipped one")
     parser.add_argument("--trunk", help="landmark network whose trunk to begin with")
+    parser.add_argument("--init", help="weights of an earlier run to begin with")
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")
     parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
     parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")

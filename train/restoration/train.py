@@ -67,53 +67,70 @@ class Stage:
         adversarial = self.schedule.adversarial_weight and step >= self.schedule.adversarial_from * self.schedule.steps
         loss, logs, output, target, share = self._losses(clean, degraded)
         if adversarial:
+            judged = share > 0
+            output, target = (x[judged].to(torch.bfloat16) for x in (output, target))
             with torch.no_grad():
                 real = self.judge(target)[1]
             logits, fake = self.judge(output)
-            extra = adversarial_loss(logits, fake, real, share) * self.schedule.adversarial_weight
+            extra = adversarial_loss(logits, fake, real, share[judged]) * self.schedule.adversarial_weight
             loss, logs["adversarial"] = loss + extra, extra.item()
         self.optimizer.zero_grad()
         loss.backward()
         logs["norm"] = self.optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr))
         if adversarial and step % 2 == 0:
             self.judge_optimizer.zero_grad()
-            judged = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
-            judged.backward()
+            doubt = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
+            doubt.backward()
             self.judge_optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr / 2))
-            logs["judge"] = judged.item()
+            logs["judge"] = doubt.item()
         return {"loss": loss.item(), **logs}
 
     def _losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
         if self.name == "codebook":
-            output, _, commitment = self.network(clean)
+            output, _, commitment = self.network(clean.to(torch.bfloat16))
             loss = charbonnier(output, clean).mean() + gradient_loss(output, clean).mean() + 0.1 * commitment
             logs = {"commitment": commitment.item(), "perplexity": float(self.network.codebook.perplexity())}
             return loss, logs, output, clean, torch.ones(len(clean))
-        with torch.no_grad():
-            truth = self.teacher.codebook.nearest(
-                self.teacher.encoder(clean)[1].float().permute(0, 2, 3, 1).flatten(0, 2)
-            )
-        features, logits = self.network.predict_codes(degraded)
-        cross_entropy = F.cross_entropy(logits.flatten(0, 1).float(), truth)
-        logs = {"code_accuracy": float((logits.detach().flatten(0, 1).argmax(1) == truth).float().mean())}
         if self.name == "transformer":
-            return cross_entropy, logs, clean, clean, torch.ones(len(clean))
-        return self._fidelity_losses(clean, degraded, features, logits, cross_entropy, logs)
+            loss, logs = self._code_loss(self.network.predict_codes(degraded)[1], clean)
+            return loss, logs, clean, clean, torch.ones(len(clean))
+        return self._fidelity_losses(clean, degraded)
 
-    def _fidelity_losses(self, clean, degraded, features, logits, cross_entropy, logs):  # noqa: ANN001
-        b = len(clean)
-        w = torch.rand(b)
-        w[: b // 2] = 1.0
-        w[b // 2 : b // 2 + max(b // 8, 1)] = 0.0
-        target = torch.lerp(unsharp(clean.float()), clean.float(), w.view(-1, 1, 1, 1)).to(clean.dtype)
-        output = self.network.decode(degraded, features, self.network.code_map(logits), w.view(-1, 1, 1, 1).to(clean.dtype))
-        pixels, edges = charbonnier(output, target), gradient_loss(output, target)
-        loss = (pixels + (0.1 + 0.4 * (1 - w)) * edges).mean() + self.schedule.code_weight * cross_entropy
+    def _code_loss(self, logits: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of predicted codes against those that stage one gives the clean crops."""
         with torch.no_grad():
-            faithful = slice(0, b // 2)
-            gain = _psnr(output[faithful], clean[faithful]) - _psnr(degraded[faithful], clean[faithful])
-        logs.update(cross_entropy=cross_entropy.item(), gain=float(gain.mean()), pixels=pixels.mean().item())
-        return loss, logs, output, target, (1 - w)
+            features = self.teacher.encoder(clean.to(torch.bfloat16))[1].float().permute(0, 2, 3, 1).flatten(0, 2)
+            truth = self.teacher.codebook.nearest(features)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), truth)
+        accuracy = float((logits.detach().flatten(0, 1).argmax(1) == truth).float().mean())
+        return loss, {"cross_entropy": loss.item(), "code_accuracy": accuracy}
+
+    def _fidelity_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
+        """Most crops at fidelity 1, the hardest promise: do no harm. The others also keep the codes right."""
+        b, network = len(clean), self.network
+        faithful = b - max(b // 4, 1)
+        w = torch.cat([torch.ones(faithful), torch.rand(b - faithful)])
+        w[-1] = 0.0
+        w_map = w.view(-1, 1, 1, 1)
+        features, _ = network.encoder(degraded.to(torch.bfloat16))
+        with torch.no_grad():
+            first = network.transformer(features[-1][:faithful])
+        logits = torch.cat([first, network.transformer(features[-1][faithful:])])
+        target = torch.cat([clean[:faithful].float(), self._sharpened(clean[faithful:], w_map[faithful:])])
+        output = network.decode(degraded, features, network.code_map(logits), w_map.to(torch.bfloat16))
+        code_loss, logs = self._code_loss(logits[faithful:], clean[faithful:])
+        pixels, edges = charbonnier(output, target), gradient_loss(output[faithful:], target[faithful:])
+        loss = pixels.mean() + 0.1 * edges.mean() + self.schedule.code_weight * code_loss
+        with torch.no_grad():
+            gain = _psnr(output[:faithful], clean[:faithful]) - _psnr(degraded[:faithful], clean[:faithful])
+            poor = _psnr(degraded[:faithful], clean[:faithful]) < 30
+        logs |= {"pixels": pixels.mean().item(), "gain": gain.mean().item()}
+        logs |= {"gain_below_30_db": gain[poor].mean().item() if poor.any() else 0.0}
+        share = 1 - w
+        return loss, logs, output, target, share
+
+    def _sharpened(self, clean: Tensor, w: Tensor) -> Tensor:
+        return torch.lerp(unsharp(clean.float()), clean.float(), w)
 
 
 def _psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -129,7 +146,7 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     previous = load_file(weights / f"{STAGES[STAGES.index(stage) - 1]}.safetensors")
     teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
     missing, unexpected = network.load_state_dict(previous, strict=False)
-    allowed = ("transformer.", "transforms.", "to_gate.") if stage == "transformer" else ()
+    allowed = ("transformer.", "transforms.", "to_correction.") if stage == "transformer" else ()
     if unexpected or any(not m.startswith(allowed) for m in missing):
         raise SystemExit(f"The weights of the stage before do not fit: {missing + unexpected}.")
     return network, teacher.eval()
@@ -141,7 +158,7 @@ def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor
         if isinstance(network, CodeFormer):
             columns = [degraded, *(network(degraded, w) for w in (0.0, 0.5, 1.0)), clean]
         else:
-            columns = [clean, network(clean)[0]]
+            columns = [clean, network(clean.to(torch.bfloat16))[0]]
     rows = torch.cat([c[:6].float().clamp(0, 1) for c in columns], 3)
     sheet = (rows.permute(0, 2, 3, 1).flatten(0, 1) * 255).byte().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,8 +166,8 @@ def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor
 
 
 def to_unit(batch: Tensor) -> Tensor:
-    """uint8 (B, S, S, 3) to bfloat16 (B, 3, S, S) in [0, 1], channels-last."""
-    return (batch.permute(0, 3, 1, 2).float() / 255).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    """uint8 (B, S, S, 3) to float32 (B, 3, S, S) in [0, 1], channels-last."""
+    return (batch.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def train(args: argparse.Namespace) -> None:

@@ -1,0 +1,114 @@
+"""The encoder's training: exact resume, and labels that stay on the faces through every crop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from facerecon.head import HeadModel
+from facerecon.reconstruction.encoder import HeadEncoder
+from train.checkpointing import whole_checkpoints
+from train.landmarks.data import to_unit
+from train.landmarks.network import MIRROR_68
+from train.reconstruction.config import CONFIGS, LossWeights
+from train.reconstruction.data import ReconstructionBatches
+from train.reconstruction.objective import Objective
+from train.reconstruction.train import parse, train
+
+SIDE = 64
+
+
+def face_points(rng):
+    """68 points with an iBUG face's rough layout, in a picture of 64 pixels."""
+    points = rng.uniform(20, 44, (68, 2))
+    for rows, center in ((slice(36, 42), (24, 28)), (slice(42, 48), (40, 28)), (slice(30, 31), (32, 36))):
+        points[rows] = center
+    points[48], points[54] = (26, 44), (38, 44)
+    return points.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory):
+    """Four rendered faces and four photos, each photo dark but for a bright spot on landmark 36."""
+    root, rng = tmp_path_factory.mktemp("packs"), np.random.default_rng(0)
+    for name in ("synthetic", "real"):
+        (root / name).mkdir()
+        np.save(root / name / "images.npy", rng.integers(0, 255, (4, SIDE, SIDE, 3), dtype=np.uint8))
+    count = {"age": (), "gender": (), "identity": (80,), "expression": (52,), "landmarks": (68, 2), "lighting": (9, 3)}
+    truth = {k: rng.uniform(0, 1, (4, *shape)).astype(np.float32) for k, shape in count.items()}
+    truth["ancestry"] = rng.dirichlet((1, 1, 1), 4).astype(np.float32)
+    truth["rotation"] = np.tile(np.eye(3, dtype=np.float32), (4, 1, 1))
+    truth |= {"scale": np.full(4, 220, np.float32), "center": np.full((4, 2), 32, np.float32), "distance": np.ones(4, np.float32)}
+    np.savez(root / "synthetic" / "labels.npz", **truth)
+    labels = {
+        "landmarks": np.stack([face_points(rng) for _ in range(4)]),
+        "true": np.array([True, True, False, False]),
+        "age": np.array([30, np.nan, 4, 80], np.float32),
+        "gender": np.array([1, np.nan, 0, 1], np.float32),
+        "ancestry": np.array([[1, 0, 0], [np.nan] * 3, [0, 1, 0], [0, 0, 1]], np.float32),
+    }
+    np.savez(root / "real" / "labels.npz", **labels)
+    photos = np.zeros((4, SIDE, SIDE, 3), np.uint8)
+    for photo, points in zip(photos, labels["landmarks"]):
+        x, y = points[36].astype(int)
+        photo[y - 1 : y + 2, x - 1 : x + 2] = 255
+    np.save(root / "real" / "images.npy", photos)
+    return root
+
+
+def run(packs, output, *more):
+    common = ["--synthetic", str(packs / "synthetic"), "--real", str(packs / "real"), "--config", "tiny"]
+    return train(parse([*common, "--output", str(output), "--workers", "0", *more]))
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(packs, tmp_path):
+    straight = load_file(run(packs, tmp_path / "straight"))
+    run(packs, tmp_path / "broken", "--stop-at", "2")
+    broken = load_file(run(packs, tmp_path / "broken", "--resume", "latest"))
+    assert [p.name for p in whole_checkpoints(tmp_path / "broken")] == ["step_00000002", "step_00000006"]
+    assert straight.keys() == broken.keys()
+    assert all(torch.equal(straight[k], broken[k]) for k in straight)
+
+
+def test_landmarks_follow_the_photo_through_crop_and_mirror(packs, monkeypatch):
+    monkeypatch.setattr("train.reconstruction.data.damage", lambda image, rng, strength: image)
+    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"])
+    mirrored = 0
+    for seed in range(12):
+        row = batches.photo(seed % 4, np.random.default_rng(seed))
+        light = row["crops"].astype(float).sum(2)
+        y, x = np.mgrid[:64, :64]
+        spot = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
+        pixels = (row["landmarks"] + 0.5) * 64 - 0.5
+        distance = np.linalg.norm(pixels[[36, 45]] - spot, axis=1)
+        assert distance.min() < 1.5
+        mirrored += distance.argmin() == 1
+    assert 0 < mirrored < 12
+    assert (MIRROR_68[MIRROR_68] == torch.arange(68)).all()
+
+
+def test_a_batch_depends_on_seed_and_step_alone(packs):
+    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"], seed=3)
+    first, again, other = batches[5], batches[5], batches[6]
+    assert torch.equal(first["crops"], again["crops"])
+    assert not torch.equal(first["crops"], other["crops"])
+    assert len(first["crops"]) == CONFIGS["tiny"].batch and len(first["identity"]) == CONFIGS["tiny"].synthetic
+
+
+def test_the_truth_costs_less_than_any_other_head(packs):
+    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"])
+    batch, head = batches[0], HeadModel.from_pretrained()
+    objective = Objective(head, LossWeights())
+    torch.manual_seed(0)
+    code = HeadEncoder(CONFIGS["tiny"].encoder)(to_unit(batch["crops"], torch.float32))
+    before = objective(code, batch)[1]
+    n = len(batch["identity"])
+    for name in ("identity", "expression", "rotation", "scale", "age", "gender", "ancestry"):
+        value = getattr(code, name).detach().clone()
+        value[:n] = batch[name][:n]
+        setattr(code, name, value)
+    after = objective(code, batch)[1]
+    for name in ("vertices", "shape", "rotation", "scale", "expression"):
+        assert after[name] < 0.2 < before[name] * 100
