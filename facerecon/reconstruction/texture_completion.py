@@ -27,7 +27,7 @@ from facerecon.reconstruction.texture_tone import (
 LIKE = (0.15, 0.60)
 DOUBTFUL_FACING = (0.35, 0.65)
 DOUBTFUL_OUTLINE_M = (0.011, 0.026)
-WORSE_FACING = (-0.40, -0.12)
+WORSE_FACING = (-0.36, -0.15)
 STEADY_FACING = (0.25, 0.70)
 MIRROR_TRUST = 0.95
 """A mirror image never counts in full: where the mean skin differs little, it softens what is copied."""
@@ -69,9 +69,17 @@ def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: To
     # Collars and shadows of the chin are no skin, and the neck's fit is the loosest.
     weight *= atlas.skin * (1 - atlas.masks["neck"])
     # Where the other side faces the camera much better, an error of the fit shows less over there.
-    facing_there, weight_there = cv2.split(atlas.flip(cv2.merge([texels.facing, weight])))
-    weight *= 1 - (1 - ramp(texels.facing - facing_there, *WORSE_FACING)) * weight_there
+    broad = _broad(texels.facing)
+    broad_there, weight_there = cv2.split(atlas.flip(cv2.merge([broad, weight])))
+    weight *= 1 - (1 - ramp(broad - broad_there, *WORSE_FACING)) * weight_there
     return weight, skin
+
+
+def _broad(values: np.ndarray) -> np.ndarray:
+    """Values (S, S) without what is finer than a nose."""
+    size = len(values)
+    small = cv2.resize(values, (size // 8, size // 8), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), 4 * size / 1024), (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def add_mirror(

@@ -31,7 +31,7 @@ class StageConfig:
 SMALL = {
     "codebook": StageConfig(1400, adversarial_weight=0.02, adversarial_from=0.6),
     "transformer": StageConfig(700, lr=4e-4, code_weight=1.0),
-    "fidelity": StageConfig(1550, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
+    "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
 }
 TINY = {
     "codebook": StageConfig(6, 2, adversarial_weight=0.02),

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from facerecon.faces.align import template_points
+from facerecon.head import HeadModel
+from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
+from facerecon.reconstruction.reconstructor import HeadReconstructor, seen_yaw
+from facerecon.reconstruction.trunk import TrunkConfig
+from facerecon.types import Demographics, Face, FaceReconError
+
+TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
+
+
+@pytest.fixture(scope="module")
+def head():
+    return HeadModel.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def reconstructor(head):
+    torch.manual_seed(0)
+    encoder = HeadEncoder(EncoderConfig(TINY))
+    torch.nn.init.normal_(encoder.out.weight, std=0.1)
+    return HeadReconstructor(encoder, head)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+
+
+def face_at(x, y, size=120, roll=0.0):
+    points = (template_points(size, "reconstruction") - size / 2) @ np.array(
+        [[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]
+    ) + (x, y)
+    return Face(np.array([x - 40, y - 40, x + 40, y + 40], np.float32), points.astype(np.float32))
+
+
+def test_landmarks_follow_a_face_through_the_photo(reconstructor, photo):
+    """The same pixels elsewhere give the same head elsewhere: shifted, enlarged and rolled."""
+    import cv2
+
+    face = face_at(160, 120)
+    home = reconstructor.encode([photo], [face])[0]
+    marks = reconstructor.geometry(home)[1]
+    c, s = 2 * np.cos(0.4), 2 * np.sin(0.4)
+    matrix = np.array([[c, -s, 90.0], [s, c, 20.0]])
+    turned = cv2.warpAffine(photo, matrix, (900, 800), flags=cv2.INTER_CUBIC)
+    points = face.points @ matrix[:, :2].T + matrix[:, 2]
+    moved = reconstructor.encode([turned], [Face(face.box, points.astype(np.float32))])[0]
+    expected = marks @ matrix[:, :2].T + matrix[:, 2]
+    found = reconstructor.geometry(moved)[1]
+    assert np.abs(moved.identity - home.identity).max() < 0.3
+    assert np.linalg.norm(found - expected, axis=1).mean() < 0.06 * np.ptp(expected)
+
+
+def test_a_batch_gives_what_single_faces_give(reconstructor, photo):
+    faces = [face_at(100 + 10 * i, 120, roll=0.1 * i) for i in range(3)]
+    together = reconstructor.encode([photo] * 3, faces)
+    for face, one in zip(faces, together):
+        alone = reconstructor.encode([photo], [face])[0]
+        assert np.allclose(alone.identity, one.identity, atol=1e-4)
+        assert np.allclose(alone.translation_m, one.translation_m, atol=1e-4)
+
+
+def test_what_the_user_states_stands_before_the_estimate(reconstructor, photo):
+    face = face_at(160, 120)
+    free, told = (
+        reconstructor.encode([photo], [face], [known])[0]
+        for known in (None, Demographics(age=4, gender="female", race="Asian", source="user"))
+    )
+    assert free.demographics.source == "estimated" and told.demographics.source == "user"
+    assert (told.demographics.age, told.demographics.gender, told.demographics.race) == (4, "female", "Asian")
+    assert np.allclose(told.identity, free.identity)
+    expected = reconstructor.head.demographic_weights([Demographics(age=4, gender="female", race="Asian")])
+    assert np.allclose(told.mean_weights, expected[0].numpy(), atol=1e-5)
+    a, b = (reconstructor.geometry(p)[0] for p in (free, told))
+    assert np.linalg.norm(a - b, axis=1).max() > 0.002
+
+
+def test_an_age_alone_leaves_gender_and_ancestry_to_the_network(reconstructor, photo):
+    face = face_at(160, 120)
+    free = reconstructor.encode([photo], [face])[0]
+    told = reconstructor.encode([photo], [face], [Demographics(age=80, source="user")])[0]
+    assert told.demographics == replace(free.demographics, age=80, source="user")
+
+
+def test_a_known_focal_length_sets_the_distance(reconstructor, photo):
+    face = face_at(160, 120)
+    short, long = (reconstructor.encode([photo], [face], focal_px=[f])[0] for f in (400.0, 800.0))
+    assert (short.focal_px, long.focal_px) == (400.0, 800.0)
+    assert long.translation_m[2] == pytest.approx(2 * short.translation_m[2], rel=1e-4)
+
+
+def test_parameters_alone_hold_the_head(reconstructor, head, photo):
+    parameters = reconstructor.encode([photo], [face_at(160, 120)])[0]
+    vertices, marks = reconstructor.geometry(parameters)
+    again = head.vertices(
+        torch.from_numpy(parameters.identity)[None], torch.from_numpy(parameters.expression)[None], head.mean_weights(parameters)
+    )
+    assert np.allclose(again[0].numpy(), vertices, atol=1e-6)
+    assert marks.shape == (68, 2) and np.isfinite(marks).all()
+    assert parameters.expression.min() >= 0 and parameters.expression.max() <= 1
+    assert np.allclose(parameters.rotation @ parameters.rotation.T, np.eye(3), atol=1e-4)
+    assert parameters.translation_m[2] < -0.2
+
+
+def test_yaw_is_that_under_which_the_lens_sees_the_head():
+    straight_ahead = seen_yaw(torch.eye(3)[None], torch.tensor([[0.0, 0.0, -1.0]]))
+    from_the_side = seen_yaw(torch.eye(3)[None], torch.tensor([[1.0, 0.0, -1.0]]))
+    assert float(straight_ahead) == pytest.approx(0.0)
+    assert float(from_the_side) == pytest.approx(np.pi / 4)  # the lens is to the head's right
+
+
+def test_lists_of_different_lengths_are_refused(reconstructor, photo):
+    with pytest.raises(FaceReconError, match="equal in number"):
+        reconstructor.encode([photo], [face_at(100, 100)] * 2)
+
+
+def test_a_saved_checkpoint_loads_and_another_file_is_refused(tmp_path, reconstructor, head, photo):
+    file = tmp_path / "reconstruction.safetensors"
+    config = reconstructor.encoder.config
+    save_file(reconstructor.encoder.state_dict(), file, {"config": json.dumps(config.to_dict())})
+    loaded = HeadReconstructor.from_pretrained("cpu", head, file)
+    face = face_at(160, 120)
+    a, b = (r.encode([photo], [face])[0] for r in (loaded, reconstructor))
+    assert np.abs(a.translation_m - b.translation_m).max() < 0.05  # the loaded one may run in bfloat16
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(FaceReconError, match="other.safetensors cannot be used"):
+        HeadReconstructor.from_pretrained("cpu", head, tmp_path / "other.safetensors")
