@@ -23,7 +23,7 @@ from train.reconstruction.config import TrainConfig
 
 SYNTHETIC_DAMAGE = 0.4  # rendered faces were degraded when they were drawn
 PHOTO_DAMAGE = 0.6
-DETECTOR_NOISE = 0.016  # of the crop's side: how far a detector's five points lie from the landmarks'
+DETECTOR_NOISE = 0.012  # of the crop's side: how far a detector's five points lie from the landmarks'
 EXTREME_YAW = 3.0  # photos are drawn more often, up to this much, the further the face is turned
 
 
