@@ -45,7 +45,10 @@ class Appearance:
 
 
 def write(path: Path, pictures: dict[str, np.ndarray], uv_count: int) -> None:
-    """Writes the asset: ``colour``, ``layers``, ``eyes``, (S, S, 3) uint8 each, for a layout of ``uv_count`` vertices."""
+    """Writes the asset: ``colour``, ``layers``, ``eyes``, (S, S, 3) uint8 each.
+
+    ``uv_count`` UV vertices name the layout it fits.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = {}
     for name, picture in pictures.items():
