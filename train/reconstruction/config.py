@@ -17,10 +17,10 @@ class LossWeights:
 
     landmarks: float = 60.0  # 0.02 crop sides
     vertices: float = 0.6  # 4 mm
-    shape: float = 1.5  # 3 mm
+    shape: float = 2.0  # 3 mm
     rotation: float = 3.0  # 0.15
     scale: float = 3.0  # 0.1, logarithm
-    distance: float = 0.3  # 0.4 / m
+    distance: float = 1.0  # 0.4 / m
     expression: float = 20.0  # 0.06
     lighting: float = 2.0  # 0.15
     age: float = 1.5  # 1
