@@ -135,6 +135,7 @@ def uint16(values) -> torch.Tensor:
 
 
 def float32(values) -> torch.Tensor:
+    """A contiguous float32 tensor of any array."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
