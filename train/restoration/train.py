@@ -22,6 +22,7 @@ from facerecon.restoration.autoencoder import CodebookAutoencoder
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.configuration import CONFIGS
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.landmarks.data import to_unit
 from train.precision import MasterAdamW, to_bfloat16
 from train.restoration.config import SCHEDULES, STAGES, StageConfig
 from train.restoration.data import CleanFaces, batches
@@ -165,11 +166,6 @@ def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor
     cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
 
 
-def to_unit(batch: Tensor) -> Tensor:
-    """uint8 (B, S, S, 3) to float32 (B, 3, S, S) in [0, 1], channels-last."""
-    return (batch.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
-
-
 def train(args: argparse.Namespace) -> None:
     """Runs a stage to its end, from the newest checkpoint if asked."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -194,7 +190,7 @@ def train(args: argparse.Namespace) -> None:
     stop = min(schedule.steps, args.stop_at or schedule.steps)
     stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers)
     for step, (clean, degraded) in enumerate(stream, start=first):
-        clean, degraded = to_unit(clean), to_unit(degraded)
+        clean, degraded = (to_unit(x, torch.float32) for x in (clean, degraded))
         logs = stage.step(step, clean, degraded)
         if step % args.log_every == 0:
             rate = (step - first + 1) * schedule.batch_size / (time.monotonic() - began)
