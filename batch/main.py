@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from batch.inputs import Photo, find_photos
+from batch.inputs import find_photos
 from batch.jobs import Settings, Summary, run_photos
 from batch.manifest import RECONSTRUCTION, RESTORATION, Record
 from facerecon.demographics import RACES, check_demographics, notes
