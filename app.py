@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from facerecon.faces.detect import create_detector
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import FaceReconError
-from facerecon.ui.page import CSS, THEME, build_page
+from facerecon.ui.limits import LargestFaces
+from facerecon.ui.page import build_page, launch_options
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -16,21 +18,19 @@ EXAMPLES = Path(__file__).parent / "examples"
 def main() -> int:
     """Loads the networks, then serves the page until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    parser.add_argument("--host", default=None, help="127.0.0.1 by default; 0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=None, help="the first free one from 7860 by default")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--share", action="store_true", help="a public link by gradio")
     options = parser.parse_args()
     try:
-        reconstructor = FaceReconstructor.from_pretrained(device=options.device)
-        reconstructor.load()
+        pipeline = FaceReconstructor(LargestFaces(create_detector("mtcnn")), device=options.device)
+        pipeline.load()
     except FaceReconError as error:
         print(error, file=sys.stderr)
         return 1
-    page = build_page(reconstructor, EXAMPLES)
-    page.launch(
-        server_name=options.host, server_port=options.port, share=options.share, theme=THEME, css=CSS, show_error=True
-    )
+    page = build_page(pipeline, EXAMPLES, welcome=True)
+    page.launch(server_name=options.host, server_port=options.port, share=options.share, **launch_options())
     return 0
 
 

@@ -1,5 +1,8 @@
-"""``python -m batch``."""
+"""``python -m batch``, or ``bin/facerecon``."""
+
+import os
 
 from batch.main import app
 
-app(prog_name="python -m batch")
+if __name__ == "__main__":  # workers import this module, too
+    app(prog_name=os.environ.get("FACERECON_NAME", "python -m batch"))

@@ -1,18 +1,25 @@
-"""Which photos a run takes, and what their results are called."""
+"""Which photos a run takes, and what their results are called.
+
+Listing streams: one folder's (or one tar's) names are held at a time.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import stat
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from batch.names import clean, name_files, named, plain_stem
+from batch.sources import Member, is_remote, remote_folder, tar_members, tar_problem
 from facerecon.outputs import FOLDERS
 from facerecon.types import FaceReconError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
+_OUTSIDE = "It is a link that leads out of the input folder."
+_NO_FILE = "It is no regular file."
 
 
 @dataclass(frozen=True)
@@ -20,20 +27,58 @@ class Photo:
     """One photo of a run.
 
     Attributes:
-        path: the file.
-        relative: its path below the input folder, with forward slashes.
-        name: stem of its results, which may hold folders; see :func:`name_photos`.
-        outside: it is a link that leads out of the input folder, and is not followed.
+        location: a path, or an fsspec URL.
+        relative: its path below the input, with forward slashes.
+        name: stem of its results, which may hold folders; see :mod:`batch.names`.
+        span: first byte and number of bytes, where it lies inside a tar at ``location``.
+        refusal: one sentence, where it must not be read.
     """
 
-    path: Path
+    location: str
     relative: str
     name: str
-    outside: bool = False
+    span: tuple[int, int] | None = None
+    refusal: str | None = None
 
 
-def find_photos(source: Path, output: Path, recursive: bool = False) -> list[Photo]:
-    """The photos of a file or a folder, sorted by path.
+@dataclass(frozen=True)
+class Listing:
+    """The photos of an input, in a fixed order; each iteration lists anew.
+
+    Attributes:
+        source: a file, a folder, a tar, or a URL of these.
+        output: results in here are no photos.
+        recursive: look into folders, too.
+    """
+
+    source: str
+    output: str
+    recursive: bool = False
+
+    def __iter__(self) -> Iterator[Photo]:
+        for walked in self._walk():
+            yield from _photos_of(walked)
+
+    def count(self) -> int:
+        """How many photos there are; a look into every folder and tar."""
+        return sum(sum(1 for _ in _photos_of(walked)) if walked.tars else len(walked.files) for walked in self._walk())
+
+    def _walk(self) -> Iterator[_Folder]:
+        if is_remote(self.source):
+            root, entries = remote_folder(self.source, self.recursive)
+            for below, files in entries:
+                yield _folder(root, below, files, False)
+            return
+        path = Path(self.source)
+        if path.is_file():  # a single file is taken whatever its suffix
+            tar = path.suffix.lower() == ".tar"
+            yield _Folder(str(path.parent), "", [] if tar else [path.name], [path.name] if tar else [], False)
+            return
+        yield from _walk_local(path, Path(self.output), self.recursive)
+
+
+def find_photos(source: str | Path, output: str | Path, recursive: bool = False) -> Listing:
+    """The photos of an input.
 
     Hidden files, files without a photo's suffix and everything in an output folder
     below ``source`` are left out. A single file is taken whatever its suffix.
@@ -41,50 +86,92 @@ def find_photos(source: Path, output: Path, recursive: bool = False) -> list[Pho
     Raises:
         FaceReconError: there is nothing to read, or the run would read its own results.
     """
-    _check_places(source, output)
-    if source.is_file():
-        return name_photos([source], source.parent)
-    inside = output.resolve()
-    found = []
-    for folder, folders, files in os.walk(source):
-        here = Path(folder)
-        folders[:] = sorted(
-            f for f in folders if recursive and not f.startswith(".") and (here / f).resolve() != inside
-        )
-        found += [here / f for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES]
-    if not found:
+    source, output = str(source), str(output)
+    if not is_remote(source):
+        _check_places(Path(source), None if is_remote(output) else Path(output))
+    listing = Listing(source, output, recursive)
+    if next(iter(listing), None) is None:
         hint = "" if recursive else " (--recursive looks into its folders, too)"
         raise FaceReconError(f"There are no photos in {source}{hint}.")
-    return name_photos(found, source)
+    return listing
 
 
-def name_photos(paths: list[Path], root: Path) -> list[Photo]:
-    """Gives each photo a name of its own.
+@dataclass(frozen=True)
+class _Folder:
+    """A folder's photos and tars; ``shared``: another folder has the same name but for capitals."""
 
-    ``album/a.jpg`` is called ``album/a``. Where two photos would share a name, capitals
-    aside, each takes its suffix in: ``a.jpg`` and ``a.png`` become ``a_jpg`` and
-    ``a_png``; should that be taken as well, eight digits of its path's hash.
-    """
-    relatives = sorted(path.relative_to(root).as_posix() for path in paths)
-    forms: tuple[Callable[[str], str], ...] = (_stem, _stem_and_suffix, _stem_and_hash)
-    level = dict.fromkeys(relatives, 0)
-    while True:
-        names = {relative: forms[level[relative]](relative) for relative in relatives}
-        count = Counter(name.casefold() for name in names.values())
-        crowded = [r for r in relatives if count[names[r].casefold()] > 1 and level[r] < len(forms) - 1]
-        if not crowded:
-            return [Photo(root / r, r, names[r], _leads_outside(root / r, root)) for r in relatives]
-        for relative in crowded:
-            level[relative] += 1
+    root: str
+    below: str
+    files: list[str]
+    tars: list[str]
+    shared: bool
 
 
-def _leads_outside(path: Path, root: Path) -> bool:
-    return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+def _folder(root: str, below: str, files: Iterable[str], shared: bool) -> _Folder:
+    seen = [file for file in files if not file.startswith(".")]
+    tars = sorted(file for file in seen if file.lower().endswith(".tar"))
+    return _Folder(root, below, [f for f in seen if Path(f).suffix.lower() in SUFFIXES], tars, shared)
 
 
-def _check_places(source: Path, output: Path) -> None:
+def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder]:
+    inside, shared = os.path.realpath(output), set()
+    for here, folders, files in os.walk(source):
+        below = Path(here).relative_to(source).as_posix()
+        below = "" if below == "." else below
+        folders[:] = sorted(
+            f for f in folders
+            if recursive and not f.startswith(".") and os.path.realpath(os.path.join(here, f)) != inside
+        )  # fmt: skip
+        crowd = Counter(clean(folder).casefold() for folder in folders)
+        for folder in folders:
+            if below in shared or crowd[clean(folder).casefold()] > 1:
+                shared.add(f"{below}/{folder}".lstrip("/"))
+        yield _folder(str(source), below, files, below in shared)
+
+
+def _photos_of(folder: _Folder) -> Iterator[Photo]:
+    prefix = f"{folder.below}/" if folder.below else ""
+    for file, stem in name_files(folder.files):
+        relative = prefix + file
+        location = f"{folder.root}/{relative}" if is_remote(folder.root) else os.path.join(folder.root, relative)
+        yield Photo(location, relative, named(prefix, stem, relative, folder.shared), None, _refusal(location, folder.root))
+    for tar in folder.tars:
+        location = f"{folder.root}/{prefix}{tar}" if is_remote(folder.root) else os.path.join(folder.root, prefix + tar)
+        yield from _photos_of_tar(location, prefix + tar, folder.shared)
+
+
+def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo]:
+    problem = tar_problem(location)
+    if problem is not None:
+        yield Photo(location, relative, named("", plain_stem(relative), relative, shared), None, problem)
+        return
+    members: dict[str, Member] = {}
+    for member in tar_members(location):
+        if PurePosixPath(member.name).suffix.lower() in SUFFIXES:
+            members.setdefault(member.name, member)
+    for name, stem in name_files(list(members)):
+        member, inner = members[name], f"{relative}/{name}"
+        yield Photo(location, inner, named("", f"{plain_stem(relative)}/{stem}", inner, shared), member.span, member.refusal)
+
+
+def _refusal(location: str, root: str) -> str | None:
+    if is_remote(location):
+        return None
+    try:
+        if os.path.islink(location) and not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(root)):
+            return _OUTSIDE
+        return None if stat.S_ISREG(os.stat(location).st_mode) else _NO_FILE
+    except FileNotFoundError:
+        return None  # it vanished: reading it will say so
+    except OSError as error:
+        return f"It cannot be read: {error.strerror}."
+
+
+def _check_places(source: Path, output: Path | None) -> None:
     if not source.exists():
         raise FaceReconError(f"There is no file or folder {source}.")
+    if output is None:
+        return
     start, end = source.resolve(), output.resolve()
     if start == end:
         raise FaceReconError("The output folder is the input folder: give another one.")
@@ -92,15 +179,3 @@ def _check_places(source: Path, output: Path) -> None:
         raise FaceReconError(f"{source} holds results of the output folder {output}: give another one.")
     if output.exists() and not output.is_dir():
         raise FaceReconError(f"The output folder {output} is a file.")
-
-
-def _stem(relative: str) -> str:
-    return str(Path(relative).with_suffix("").as_posix())
-
-
-def _stem_and_suffix(relative: str) -> str:
-    return f"{_stem(relative)}_{Path(relative).suffix[1:]}"
-
-
-def _stem_and_hash(relative: str) -> str:
-    return f"{_stem_and_suffix(relative)}_{hashlib.sha256(os.fsencode(relative)).hexdigest()[:8]}"

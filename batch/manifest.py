@@ -1,20 +1,21 @@
 """The record of a run: one line of JSON a photo, safe against a kill at any moment.
 
 A line is appended and flushed to the disk only after all files of its photo are in
-place, so that a photo either has its line and its files, or is done again.
+place, so that a photo either has its line and its files, or is done again. Lines of
+another kind say what settings a key in the records stands for. Only an index is held
+in memory: a million photos take about 300 MB.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-RESTORATION, RECONSTRUCTION = "restoration", "reconstruction"
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,13 @@ class Record:
         name: stem of its files in the output folder.
         input: its path below the input folder.
         status: ``"done"`` or ``"failed"``.
-        stages: of ``"restoration"``, ``"reconstruction"``, those that were asked for.
-        content: SHA-256 of the photo, or None when it could not be read.
+        stages: those that were asked for, such as ``"restoration"``.
+        content: what changes with the photo's bytes, or None when it could not be read.
         settings: digest of all that changes the result (see :func:`digest`).
         files: what was written, relative to the output folder.
         error: one sentence, for a failed photo.
         notes: sentences on what was odd about the photo, such as that it was reduced.
-        restoration: figures for ``restoration_stats.json``.
-        reconstruction: figures for ``reconstruction_stats.json``.
+        figures: by stage, what the statistics say.
         seconds: duration.
     """
 
@@ -45,65 +45,143 @@ class Record:
     files: tuple[str, ...] = ()
     error: str | None = None
     notes: tuple[str, ...] = ()
-    restoration: dict[str, Any] | None = None
-    reconstruction: dict[str, Any] | None = None
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
-@dataclass
 class Manifest:
     """``manifest.jsonl`` of an output folder.
 
+    Args:
+        path: the file; made with the first record.
+        shared: other processes append to it, too, so that it must not be mended.
+
     Attributes:
         path: the file.
-        latest: the last record of each ``(name, stage)``.
+        settings: by key, the settings that records were made with.
     """
 
-    path: Path
-    latest: dict[tuple[str, str], Record] = field(default_factory=dict)
+    def __init__(self, path: Path, shared: bool = False) -> None:
+        self.path = path
+        self.settings: dict[str, dict[str, Any]] = {}
+        self._by_name: dict[tuple[int, str], int] = {}  # where the newest record of a name and stage begins
+        self._by_input: dict[int, int] = {}
+        self._size, self._shared = 0, shared
+        if path.exists():
+            self._read()
 
-    @classmethod
-    def open(cls, path: Path) -> Manifest:
-        """Reads a manifest, or starts one; a line cut short by a kill is dropped from the file."""
-        manifest = cls(path)
-        if not path.exists():
-            return manifest
-        raw = path.read_bytes()
-        whole = raw.rfind(b"\n") + 1
-        if whole < len(raw):
-            with path.open("r+b") as file:
-                file.truncate(whole)
-        for line in raw[:whole].splitlines():
-            record = _parse(line)
-            if record is not None:
-                manifest._remember(record)
-        return manifest
+    def __len__(self) -> int:
+        return len(self._by_input)
 
-    def append(self, record: Record) -> None:
-        """Adds a record and waits until it is on the disk."""
-        line = json.dumps(asdict(record)) + "\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self._remember(record)
+    def declare(self, key: str, settings: dict[str, Any]) -> None:
+        """Writes down what ``key`` stands for, once."""
+        if key not in self.settings:
+            self._append([json.dumps({"key": key, "settings": settings}, default=str)])
+            self.settings[key] = settings
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Adds records and waits until they are on the disk."""
+        records = list(records)
+        starts = self._append([json.dumps(asdict(record)) for record in records])
+        for start, record in zip(starts, records):
+            self._remember(record, start)
+
+    def reread(self) -> Manifest:
+        """The manifest as it is on the disk now, with what other processes appended."""
+        return Manifest(self.path, shared=True)
 
     def find(self, name: str, stages: Iterable[str]) -> Record | None:
         """The record that holds the newest word on all ``stages`` of a photo, or None where they differ."""
-        records = [self.latest.get((name, stage)) for stage in stages]
-        first = records[0]
-        return first if all(record is first for record in records) else None
+        starts = {self._by_name.get((_short_hash(name), stage)) for stage in stages}
+        (start,) = starts if len(starts) == 1 else (None,)
+        record = None if start is None else self._at(start)
+        return record if record is not None and record.name == name else None
 
-    def of_stage(self, stage: str) -> list[Record]:
-        """The newest record of each photo that went through a stage, sorted by name."""
-        newest = {record.input: record for (_, of), record in self.latest.items() if of == stage}
-        return sorted(newest.values(), key=lambda record: record.name)
+    def find_input(self, relative: str) -> Record | None:
+        """The newest record of a photo by its path below the input folder."""
+        start = self._by_input.get(_short_hash(relative))
+        record = None if start is None else self._at(start)
+        return record if record is not None and record.input == relative else None
 
-    def _remember(self, record: Record) -> None:
+    def of_stage(self, stage: str) -> Iterator[Record]:
+        """The newest record of each photo that went through a stage, by name."""
+        newest: dict[str, tuple[str, int]] = {}
+        for start, record in self._records():
+            if stage in record.stages:
+                newest[record.input] = (record.name, start)
+        order = sorted(newest.values())
+        del newest
+        with self.path.open("rb") if order else open(os.devnull, "rb") as file:
+            for _, start in order:
+                file.seek(start)
+                record = _parse(file.readline())
+                if record is not None:
+                    yield record
+
+    def _append(self, lines: list[str]) -> list[int]:
+        """Adds lines in one write; where each begins."""
+        if not lines:
+            return []
+        raw = [line.encode() + b"\n" for line in lines]
+        if self._shared:
+            raw[0] = b"\n" + raw[0]  # half a line that a killed process left must not spoil this one
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        before = self._size
+        with self.path.open("ab", buffering=0) as file:
+            try:
+                written = file.write(b"".join(raw))
+                if written != sum(map(len, raw)):
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                os.fsync(file.fileno())
+            except OSError:
+                if not self._shared and os.fstat(file.fileno()).st_size > before:
+                    os.ftruncate(file.fileno(), before)  # half a line that a full disk left
+                raise
+            end = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        starts, self._size = [], end
+        for line in reversed(raw):
+            end -= len(line)
+            starts.append(end + line.startswith(b"\n"))
+        return starts[::-1]
+
+    def _read(self) -> None:
+        with self.path.open("rb") as file:
+            for start, line in _lines(file):
+                self._take(line, start)
+                self._size = start + len(line)
+        excess = self.path.stat().st_size - self._size
+        if excess and not self._shared:  # a kill cut the last line short
+            os.truncate(self.path, self._size)
+
+    def _take(self, line: bytes, start: int) -> None:
+        record = _parse(line)
+        if record is not None:
+            self._remember(record, start)
+        elif line.startswith(b'{"key"'):
+            try:
+                values = json.loads(line)
+                self.settings[str(values["key"])] = dict(values["settings"])
+            except (ValueError, TypeError, KeyError):
+                return  # damaged: it is declared anew
+
+    def _records(self) -> Iterator[tuple[int, Record]]:
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            for start, line in _lines(file):
+                record = _parse(line)
+                if record is not None:
+                    yield start, record
+
+    def _at(self, start: int) -> Record | None:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return _parse(file.readline())
+
+    def _remember(self, record: Record, start: int) -> None:
         for stage in record.stages:
-            self.latest.pop((record.name, stage), None)  # so that the order stays that of time
-            self.latest[record.name, stage] = record
+            self._by_name[_short_hash(record.name), stage] = start
+        self._by_input[_short_hash(record.input)] = start
 
 
 def digest(values: dict[str, Any]) -> str:
@@ -111,15 +189,22 @@ def digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes; raises OSError when it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, and where each begins."""
+    start = 0
+    for line in file:
+        if line.endswith(b"\n"):
+            yield start, line
+        start += len(line)
+
+
+def _short_hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(os.fsencode(text), digest_size=8).digest(), "big")
 
 
 def _parse(line: bytes) -> Record | None:
     try:
         values = json.loads(line)
         return Record(**{**values, **{key: tuple(values[key]) for key in ("stages", "files", "notes")}})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None  # not ours, or damaged: the photo is done again

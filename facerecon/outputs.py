@@ -14,37 +14,45 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facerecon.export import FORMATS, export_head
+from facerecon.export import FORMATS, Clip, export_head
+from facerecon.export.obj import write_plain_obj
+from facerecon.faces.align import reconstruction_matrix, warp
+from facerecon.head.bases import LinearBasis, fit_basis
 from facerecon.images import atomic_write, save_image
 from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_camera
 from facerecon.rendering.turntable import turntable_frames, write_video
 from facerecon.restoration.photo import enlarge
-from facerecon.types import Image, Reconstruction, Restoration
+from facerecon.restoration.scoring import doubts
+from facerecon.types import CROP_SCALE, Image, Reconstruction, Restoration
 
 RESTORATION_FOLDERS = ("restored", "faces", "comparisons")
-RECONSTRUCTION_FOLDERS = ("heads", "renders", "parameters")
+RECONSTRUCTION_FOLDERS = ("heads", "renders", "parameters", "codes")
 FOLDERS = RESTORATION_FOLDERS + RECONSTRUCTION_FOLDERS
-PICTURES = ("overlay", "geometry", "turntable")
+PICTURES = ("overlay", "geometry", "texture", "normals", "depth", "crop", "turntable")
 _ENDINGS = {
     "restored": r"\.png",
     "faces": r"_\d{2,}_restored\.png",
     "comparisons": r"_compare\.jpg",
-    "heads": r"_\d{2,}\.(glb|gltf|obj|mtl|png|ply|splat\.ply)",
-    "renders": r"_\d{2,}_(overlay|geometry|turntable)\.\w+",
+    "heads": r"_\d{2,}(_flame|_bfm|_gnm)?\.(glb|gltf|obj|mtl|png|ply|npz|splat\.ply)",
+    "renders": r"_\d{2,}_(overlay|geometry|texture|normals|depth|crop|turntable)\.\w+",
     "parameters": r"_\d{2,}\.json",
+    "codes": r"_\d{2,}\.npz",
 }
 COMPARISON_SIDE = 1200  # pixels, the longer side of each half
 GEOMETRY_SIDE = 768
+CROP_SIDE = 224
 OVERLAY_OPACITY = 0.85
 TURNTABLE_SIDE = 384
 
 
 def write_restoration(
-    folder: Path, name: str, photo: Image, restoration: Restoration, comparison: bool = False
+    folder: Path, name: str, photo: Image, restoration: Restoration, comparison: bool = False, only_faces: bool = False
 ) -> list[Path]:
-    """Writes the restored photo, the restored faces and, if asked for, before and after side by side."""
-    files = [folder / "restored" / f"{name}.png"]
-    _save(files[0], restoration.image)
+    """Writes the restored photo (but for ``only_faces``), the restored faces and, if asked for, before and after side by side."""
+    files = []
+    if not only_faces:
+        files.append(folder / "restored" / f"{name}.png")
+        _save(files[-1], restoration.image)
     for face in restoration.faces:
         files.append(folder / "faces" / f"{name}_{face.index:02d}_restored.png")
         _save(files[-1], face.restored)
@@ -54,25 +62,41 @@ def write_restoration(
     return files
 
 
-def write_head(folder: Path, name: str, head: Reconstruction, model: Any, formats: Iterable[str]) -> list[Path]:
-    """Writes one reconstruction of a head ``model`` in the formats asked for; OBJ brings its MTL and PNG."""
+def write_head(
+    folder: Path, name: str, head: Reconstruction, model: Any, formats: Iterable[str], clip: Clip | None = None
+) -> list[Path]:
+    """Writes one reconstruction of a head ``model`` in the formats asked for; OBJ brings its MTL and PNG, GLB the clip."""
     stem = folder / "heads" / f"{name}_{head.index:02d}"
     stem.parent.mkdir(parents=True, exist_ok=True)
-    return [Path(path) for path in export_head(stem, head, model, list(formats))]
+    return [Path(path) for path in export_head(stem, head, model, list(formats), clip)]
 
 
 def write_pictures(
-    folder: Path, name: str, photo: Image, head: Reconstruction, model: Any, pictures: Iterable[str]
+    folder: Path,
+    name: str,
+    photo: Image,
+    head: Reconstruction,
+    model: Any,
+    pictures: Iterable[str],
+    crop_size: int = CROP_SIDE,
+    crop_scale: float = CROP_SCALE,
 ) -> list[Path]:
-    """Writes the pictures asked for: ``"overlay"`` on the photo, ``"geometry"`` in clay, ``"turntable"`` as a video."""
+    """Writes the pictures asked for.
+
+    ``"overlay"`` lies on the photo; ``"geometry"`` (clay), ``"texture"``, ``"normals"`` and ``"depth"`` show the
+    head alone in the photo's pose; ``"crop"`` is the part of the photo that the encoder saw, ``crop_size`` pixels
+    a side; ``"turntable"`` is a video.
+    """
     stem = f"{name}_{head.index:02d}"
     files = []
     for picture in pictures:
         file = folder / "renders" / f"{stem}_{picture}{'.mp4' if picture == 'turntable' else '.png'}"
         if picture == "overlay":
             _save(file, overlay_picture(photo, head, model))
-        elif picture == "geometry":
-            _save(file, geometry_picture(head, model))
+        elif picture == "crop":
+            _save(file, crop_picture(photo, head, crop_size, crop_scale))
+        elif picture != "turntable":
+            _save(file, head_picture(head, model, picture))
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             mode = "geometry" if head.texture is None else "texture"
@@ -87,6 +111,29 @@ def write_parameters(
     """Writes ``parameters/NAME_00.json``."""
     file = folder / "parameters" / f"{name}_{head.index:02d}.json"
     write_json(file, parameters(photo, head, model, versions))
+    return file
+
+
+def write_basis(folder: Path, name: str, head: Reconstruction, model: Any, basis: LinearBasis) -> list[Path]:
+    """Writes a head as a mesh of another head model, ``heads/NAME_00_KIND.obj``, and its coefficients."""
+    stem = folder / "heads" / f"{name}_{head.index:02d}_{basis.kind}"
+    fit = fit_basis(basis, head.vertices, model)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return [write_plain_obj(stem.with_name(f"{stem.name}.obj"), fit.vertices, basis.faces), fit.write(stem)]
+
+
+def write_codes(folder: Path, name: str, head: Reconstruction, model: Any) -> Path:
+    """Writes ``codes/NAME_00.npz``: all that makes the head, as arrays in full precision."""
+    file, p = folder / "codes" / f"{name}_{head.index:02d}.npz", head.parameters
+    weights = model.mean_weights(p)[0].cpu().numpy()
+    arrays = {
+        "identity": p.identity, "expression": p.expression, "mean_weights": weights, "rotation": p.rotation,
+        "translation_m": p.translation_m, "focal_px": p.focal_px, "principal_point": p.principal_point,
+        "lighting": p.lighting, "landmarks_68": head.landmarks_68, "vertices": head.vertices,
+    }  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(file) as temporary, open(temporary, "wb") as handle:
+        np.savez_compressed(handle, **{key: np.asarray(value, np.float32) for key, value in arrays.items()})
     return file
 
 
@@ -113,6 +160,7 @@ def parameters(photo: Image, head: Reconstruction, model: Any, versions: dict[st
             "ethnicity": known.ethnicity,
             "source": known.source,
         },
+        "mean_weights": _numbers(model.mean_weights(p)[0], 6),
         "lighting": _numbers(p.lighting, 5),
         "quality": plain(head.quality),
         "model_versions": dict(versions),
@@ -149,7 +197,13 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
 def restoration_figures(restoration: Restoration) -> dict[str, Any]:
     """What ``restoration_stats.json`` says of a photo."""
     faces = [
-        {"index": face.index, "box": _numbers(face.face.box, 2), "score": round(float(face.face.score), 4), **plain(face.quality)}
+        {
+            "index": face.index,
+            "box": _numbers(face.face.box, 2),
+            "score": round(float(face.face.score), 4),
+            **plain(face.quality),
+            "doubts": doubts(face.quality),
+        }
         for face in restoration.faces
     ]
     height, width = restoration.image.shape[:2]
@@ -179,7 +233,19 @@ def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
 
 def geometry_picture(head: Reconstruction, model: Any) -> Image:
     """The head in clay, posed as in the photo."""
-    return render_head(vertices_in_camera(head.vertices, head.parameters), model, GEOMETRY_SIDE, mode="geometry")
+    return head_picture(head, model, "geometry")
+
+
+def head_picture(head: Reconstruction, model: Any, mode: str) -> Image:
+    """The head alone, posed as in the photo, in a mode of ``render_head``; without a texture it is clay."""
+    mode = "geometry" if mode == "texture" and head.texture is None else mode
+    points = vertices_in_camera(head.vertices, head.parameters)
+    return render_head(points, model, GEOMETRY_SIDE, texture=head.texture, mode=mode)
+
+
+def crop_picture(photo: Image, head: Reconstruction, size: int = CROP_SIDE, scale: float = CROP_SCALE) -> Image:
+    """The part of the photo that the encoder saw, upright, ``size`` pixels a side."""
+    return warp(photo, reconstruction_matrix(head.face.points, size, scale), size)
 
 
 def side_by_side(before: Image, after: Image) -> Image:

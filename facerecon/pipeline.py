@@ -26,18 +26,24 @@ from facerecon.restoration.photo import (
     is_sharp,
     paste_faces,
 )
+from facerecon.steps import StepListener, Steps
 from facerecon.types import (
     Demographics,
     Face,
     FaceReconError,
+    HeadParameters,
     Image,
+    PersonShape,
     Reconstruction,
+    ReconstructionOptions,
     Restoration,
     Result,
 )
 
 MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance")}
+
+RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
 ChosenFaces = list[tuple[int, Face]]
 
@@ -96,6 +102,13 @@ class FaceReconstructor:
         return FaceRestorer.from_pretrained(device=self.device)
 
     @cached_property
+    def scorer(self) -> Any:
+        """Says how far a restored face may be believed."""
+        from facerecon.restoration.scoring import FaceScorer
+
+        return FaceScorer(device=self.device)
+
+    @cached_property
     def head(self) -> Any:
         """The morphable head that reconstructions are parameters of."""
         from facerecon.head.model import HeadModel
@@ -146,7 +159,7 @@ class FaceReconstructor:
             FaceReconError: an argument is out of its range.
         """
         photos, single = _as_list(image)
-        restorations = self._restore(photos, self._find(photos, faces), fidelity, upscale)
+        restorations = self.restore_found(photos, self._find(photos, faces), fidelity, upscale)
         return restorations[0] if single else restorations
 
     def reconstruct(
@@ -156,6 +169,7 @@ class FaceReconstructor:
         detail: bool = True,
         faces: str | int = "largest",
         focal_px: float | None = None,
+        options: ReconstructionOptions | None = None,
     ) -> list[Reconstruction] | list[list[Reconstruction]]:
         """Rebuilds the heads of a photo as it is, or of a list of photos in one batch.
 
@@ -165,6 +179,7 @@ class FaceReconstructor:
             detail: False leaves the texture out and gives the bare head, sooner.
             faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
             focal_px: focal length in pixels where it is known.
+            options: see ``facerecon.types.ReconstructionOptions``.
 
         Returns:
             One reconstruction a face (a list of such lists for a list of photos).
@@ -175,7 +190,7 @@ class FaceReconstructor:
         photos, single = _as_list(image)
         chosen = self._find(photos, faces)
         work = [(photo, 1) for photo, found in zip(photos, chosen) for _ in found]
-        heads = self._reconstruct(work, chosen, demographics, detail, focal_px)
+        heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
         return heads[0] if single else heads
 
     def run(
@@ -187,22 +202,49 @@ class FaceReconstructor:
         demographics: Demographics | None = None,
         detail: bool = True,
         focal_px: float | None = None,
+        on_step: StepListener | None = None,
+        options: ReconstructionOptions | None = None,
     ) -> Result | list[Result]:
         """Restores a photo and rebuilds its heads from the restored faces.
 
         A face that was already sharp (see ``restoration.photo.is_sharp``) is rebuilt from the photo
         itself. Arguments and errors are those of :meth:`restore` and :meth:`reconstruct`;
         landmarks, boxes and cameras are in pixels of the input photo at any ``upscale``.
+        ``on_step`` hears of the steps ``"find"``, ``"restore"`` and ``"reconstruct"`` as they
+        begin and end; ``Result.seconds`` has them, a photo's share of each.
         """
-        started = time.perf_counter()
+        started, steps = time.perf_counter(), Steps(on_step)
         photos, single = _as_list(image)
-        chosen = self._find(photos, faces)
-        restorations = self._restore(photos, chosen, fidelity, upscale)
-        work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
-        heads = self._reconstruct(work, chosen, demographics, detail, focal_px)
-        seconds = {"total": (time.perf_counter() - started) / len(photos)}
+        with steps.step("find"):
+            chosen = self._find(photos, faces)
+        with steps.step("restore"):
+            restorations = self.restore_found(photos, chosen, fidelity, upscale)
+        with steps.step("reconstruct"):
+            work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
+            heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
+        total = time.perf_counter() - started
+        seconds = {name: took / len(photos) for name, took in {**steps.seconds, "total": total}.items()}
+        for restoration, rebuilt in zip(restorations, heads):
+            add_scores(restoration, rebuilt)
         results = [Result(r, h, dict(seconds)) for r, h in zip(restorations, heads)]
         return results[0] if single else results
+
+    def person_shape(
+        self,
+        image: Image | Sequence[Image],
+        demographics: Demographics | None = None,
+        faces: str | int = "largest",
+        options: ReconstructionOptions | None = None,
+    ) -> PersonShape:
+        """One shape from photos of one person, for ``ReconstructionOptions.person``.
+
+        Arguments and errors are those of :meth:`reconstruct`; each photo should show the person
+        as the face that ``faces`` chooses.
+        """
+        from facerecon.reconstruction.same_person import fuse_shapes
+
+        photos, _ = _as_list(image)
+        return fuse_shapes([head for heads in self.reconstruct(photos, demographics, False, faces, None, options) for head in heads])
 
     def _find(self, photos: list[Image], faces: str | int) -> list[ChosenFaces]:
         chosen = []
@@ -214,14 +256,23 @@ class FaceReconstructor:
             chosen.append(choose_faces(found, faces, photo.shape[:2]))
         return chosen
 
-    def _restore(
-        self, photos: list[Image], chosen: list[ChosenFaces], fidelity: float, upscale: int
+    def restore_found(
+        self, photos: list[Image], chosen: list[ChosenFaces], fidelity: float, upscale: int, score: bool = True
     ) -> list[Restoration]:
+        """:meth:`restore` where the faces are known.
+
+        Args:
+            chosen: for each photo a list of (index, face), perhaps empty.
+            score: whether ``scorer`` adds its scores of identity and naturalness.
+
+        The others are those of :meth:`restore`.
+        """
         check_upscale(photos, upscale)
         started = time.perf_counter()
         aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
         outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity)
-        restored = iter([finish_face(face, output) for face, output in zip(aligned, outputs)])
+        finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
+        restored = iter(self.scorer.score(finished) if score else finished)
         networks = (time.perf_counter() - started) / len(photos)
         restorations = []
         for photo, found in zip(photos, chosen):
@@ -231,14 +282,24 @@ class FaceReconstructor:
             restorations.append(Restoration(image, faces, upscale, fidelity, seconds))
         return restorations
 
-    def _reconstruct(
+    def reconstruct_found(
         self,
         work: list[tuple[Image, int]],
         chosen: list[ChosenFaces],
         demographics: Demographics | None,
         detail: bool,
         focal_px: float | None,
+        options: ReconstructionOptions | None = None,
     ) -> list[list[Reconstruction]]:
+        """:meth:`reconstruct` where the faces are known.
+
+        Args:
+            work: for each face of all photos an image and how many times larger than the photo
+                it is, as :func:`reconstruction_sources` gives them.
+            chosen: for each photo a list of (index, face), perhaps empty.
+
+        The others are those of :meth:`reconstruct`.
+        """
         flat = [pair for found in chosen for pair in found]
         scales = [scale for _, scale in work]
         heads = iter(
@@ -248,6 +309,7 @@ class FaceReconstructor:
                 demographics=[demographics] * len(flat),
                 focal_px=[None if focal_px is None else focal_px * scale for scale in scales],
                 textured=detail,
+                **({} if options is None else {"options": options}),
             )
         )
         pairs = iter(zip(flat, scales))
@@ -262,13 +324,17 @@ def checkpoint_version(path: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def reconstruction_sources(photo: Image, restoration: Restoration) -> list[tuple[Image, int]]:
+def reconstruction_sources(
+    photo: Image, restoration: Restoration, sharp: Sequence[bool] | None = None
+) -> list[tuple[Image, int]]:
     """For each face the image its head is rebuilt from, and how many times larger than the photo that is.
 
     Where the photo is sharp it is the photo; elsewhere the photo with the restored
-    faces, large enough to hold all that the restored crops show.
+    faces, large enough to hold all that the restored crops show. ``sharp`` says so for each
+    face where it was decided before; by default ``is_sharp`` does.
     """
-    dull = [face for face in restoration.faces if not is_sharp(face)]
+    sharp = [is_sharp(face) for face in restoration.faces] if sharp is None else sharp
+    dull = [face for face, clear in zip(restoration.faces, sharp) if not clear]
     if not dull:
         return [(photo, 1)] * len(restoration.faces)
     wanted = max(1.0 / face.quality["resolution"] for face in dull)
@@ -276,7 +342,22 @@ def reconstruction_sources(photo: Image, restoration: Restoration) -> list[tuple
     scale = next((s for s in fitting if s >= wanted), fitting[-1])
     ready = scale == restoration.upscale
     image = restoration.image if ready else paste_faces(photo, restoration.faces, scale)
-    return [(photo, 1) if is_sharp(face) else (image, scale) for face in restoration.faces]
+    return [(photo, 1) if clear else (image, scale) for clear in sharp]
+
+
+def scale_parameters(parameters: HeadParameters, factor: float) -> HeadParameters:
+    """The same head seen in a photo ``factor`` times the size."""
+    principal_point = _rescale(parameters.principal_point, factor)
+    return replace(parameters, focal_px=parameters.focal_px * factor, principal_point=principal_point)
+
+
+def add_scores(restoration: Restoration, heads: list[Reconstruction]) -> None:
+    """Tells each head's ``quality`` how well the face it was rebuilt from was restored."""
+    faces = {face.index: face for face in restoration.faces}
+    for head in heads:
+        if head.index in faces:
+            quality = faces[head.index].quality
+            head.quality |= {f"restored_{key}": quality[key] for key in RESTORATION_SCORES if key in quality}
 
 
 def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:
@@ -304,10 +385,6 @@ def _scale_face(face: Face, scale: int) -> Face:
 def _to_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:
     """A head rebuilt from an image ``scale`` times the photo's size, in pixels of the photo."""
     index, face = indexed
-    parameters = replace(
-        head.parameters,
-        focal_px=head.parameters.focal_px / scale,
-        principal_point=_rescale(head.parameters.principal_point, 1 / scale),
-    )
+    parameters = scale_parameters(head.parameters, 1 / scale)
     landmarks = _rescale(head.landmarks_68, 1 / scale)
     return replace(head, index=index, face=face, parameters=parameters, landmarks_68=landmarks)

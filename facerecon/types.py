@@ -16,6 +16,8 @@ import numpy as np
 Image = np.ndarray  # (H, W, 3) uint8, RGB
 Gender = Literal["female", "male"]
 DemographicsSource = Literal["user", "estimated", "none"]
+CROP_SCALE = 1.25
+"""Framing of the encoder's crop, counted as DECA and EMICA do: the one it was trained on."""
 
 
 class FaceReconError(Exception):
@@ -91,6 +93,37 @@ class HeadParameters:
     principal_point: np.ndarray
     lighting: np.ndarray
     mean_weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PersonShape:
+    """The shape of one person, whatever photo it is put into.
+
+    Attributes:
+        identity: (K,) float32 standard deviations.
+        mean_weights: (D,) float32, ``HeadModel.encode_demographics``.
+        demographics: the same in words.
+    """
+
+    identity: np.ndarray
+    mean_weights: np.ndarray
+    demographics: Demographics
+
+
+@dataclass(frozen=True)
+class ReconstructionOptions:
+    """How heads are rebuilt.
+
+    Attributes:
+        crop_scale: framing of the encoder's crop; ``CROP_SCALE`` is what it was trained on, twice as much shows
+            twice as much around the face, in as many pixels.
+        delight: take the photo's light out of the base colour.
+        person: a shape that stands in place of the one each photo shows.
+    """
+
+    crop_scale: float = CROP_SCALE
+    delight: bool = False
+    person: PersonShape | None = None
 
 
 @dataclass

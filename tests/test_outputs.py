@@ -13,7 +13,7 @@ from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_phot
 
 PARAMETER_KEYS = {
     "image_size", "landmarks_68", "box", "head_pose_degrees", "camera", "identity", "expression", "demographics",
-    "lighting", "quality", "model_versions", "seconds",
+    "mean_weights", "lighting", "quality", "model_versions", "seconds",
 }  # fmt: skip
 
 
@@ -54,11 +54,14 @@ def test_every_promised_file_is_written(result) -> None:
     files += outputs.write_head(folder, "sub/a", found, head, outputs.FORMATS)
     files += outputs.write_pictures(folder, "sub/a", photo, found, head, outputs.PICTURES)
     files.append(outputs.write_parameters(folder, "sub/a", photo, found, head, {"facerecon": "x"}))
+    files.append(outputs.write_codes(folder, "sub/a", found, head))
     names = {file.relative_to(folder).as_posix() for file in files}
     assert names == {
         "restored/sub/a.png", "faces/sub/a_00_restored.png", "comparisons/sub/a_compare.jpg",
         "heads/sub/a_00.glb", "heads/sub/a_00.obj", "heads/sub/a_00.mtl", "heads/sub/a_00.png", "heads/sub/a_00.ply",
         "heads/sub/a_00.gltf", "renders/sub/a_00_overlay.png", "renders/sub/a_00_geometry.png",
+        "renders/sub/a_00_texture.png", "renders/sub/a_00_normals.png", "renders/sub/a_00_depth.png",
+        "renders/sub/a_00_crop.png", "codes/sub/a_00.npz",
         "renders/sub/a_00_turntable.mp4", "parameters/sub/a_00.json",
     }  # fmt: skip
     on_disk = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}

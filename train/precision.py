@@ -30,6 +30,8 @@ class MasterAdamW:
         weight_decay: decoupled decay, applied to tensors of two or more dimensions.
         clip: largest global norm of the gradient.
         ema: decay of the exponential moving average of the weights, 0 for none.
+        muon: update matrices and convolutions by Muon (Jordan et al., "Muon: An optimizer for
+            hidden layers in neural networks", 2024) at the same learning rate, the rest by AdamW.
     """
 
     def __init__(
@@ -40,16 +42,28 @@ class MasterAdamW:
         weight_decay: float = 0.0,
         clip: float = 1.0,
         ema: float = 0.0,
+        muon: bool = False,
     ) -> None:
         self.model_parameters = [p for p in parameters if p.requires_grad]
-        self.masters = [p.detach().float().clone() for p in self.model_parameters]
+        self.masters = [p.detach().float().clone(memory_format=torch.contiguous_format) for p in self.model_parameters]
         self.clip, self.ema_decay = clip, ema
         self.averages = [m.clone() for m in self.masters] if ema else []
+        matrices = [m for m in self.masters if m.ndim >= 2]
+        # Muon takes two dimensions; a view shares the memory of its master.
+        self.views = {id(m): m.view(len(m), -1) for m in matrices} if muon else {}
         groups = [
-            {"params": [m for m in self.masters if m.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [] if muon else matrices, "weight_decay": weight_decay},
             {"params": [m for m in self.masters if m.ndim < 2], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=betas, fused=True)
+        groups = [g for g in groups if g["params"]]
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if groups:
+            self.optimizers.append(torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True))
+        if self.views:
+            views = list(self.views.values())
+            self.optimizers.append(
+                torch.optim.Muon(views, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            )
         self.updates = 0
 
     def zero_grad(self) -> None:
@@ -66,21 +80,31 @@ class MasterAdamW:
             finite is left out.
         """
         if lr is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
         for master, p in zip(self.masters, self.model_parameters):
             master.grad = None if p.grad is None else p.grad.float()
         norm = float(nn.utils.clip_grad_norm_(self.masters, self.clip))
         if norm == norm and norm != float("inf"):
-            self.optimizer.step()
+            self._update()
             self.updates += 1
             for master, p in zip(self.masters, self.model_parameters):
                 p.copy_(master)
             if self.averages:
                 decay = min(self.ema_decay, (1 + self.updates) / (10 + self.updates))
                 torch._foreach_lerp_(self.averages, self.masters, 1 - decay)
-        self.optimizer.zero_grad(set_to_none=True)
+        for master in self.masters:
+            master.grad = None
         return norm
+
+    def _update(self) -> None:
+        for master in self.masters:
+            view = self.views.get(id(master))
+            if view is not None:
+                view.grad = None if master.grad is None else master.grad.reshape(view.shape)
+        for optimizer in self.optimizers:
+            optimizer.step()
 
     @torch.no_grad()
     def averaged_state(self, module: nn.Module) -> dict[str, Tensor]:
@@ -100,7 +124,7 @@ class MasterAdamW:
         return {
             "masters": self.masters,
             "averages": self.averages,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
             "updates": self.updates,
         }
 
@@ -111,7 +135,8 @@ class MasterAdamW:
             mine.copy_(saved)
         for mine, saved in zip(self.averages, state["averages"], strict=True):
             mine.copy_(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.updates = state["updates"]
         for master, p in zip(self.masters, self.model_parameters):
             p.copy_(master)

@@ -1,4 +1,4 @@
-"""GLB and glTF: a textured head with 52 named morph targets and a small skeleton.
+"""GLB and glTF: a textured head with 52 named morph targets, a small skeleton, and a clip where there is one.
 
 The base shape is the person without expression; the mesh's initial weights are
 the expression of the photo. Sparse accessors hold the morph targets.
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pygltflib as gl
 
+from facerecon.export.animation import Clip, add_clip
 from facerecon.export.gltf_buffer import BufferBuilder
 from facerecon.export.mesh import SplitMesh
 from facerecon.export.rig import Rig
@@ -26,9 +27,11 @@ ROUGHNESS = 0.7
 PLAIN_SKIN = (0.6, 0.34, 0.24, 1.0)  # linear, where there is no texture
 
 
-def write_glb(stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig) -> list[Path]:
+def write_glb(
+    stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
+) -> list[Path]:
     """Write ``STEM.glb``, one binary file with the texture as JPEG inside."""
-    document, buffer = build_document(reconstruction, mesh, rig)
+    document, buffer = build_document(reconstruction, mesh, rig, clip)
     if reconstruction.texture is not None:
         view = buffer.bytes(encode_jpeg(reconstruction.texture))
         document.images[0].bufferView = view
@@ -40,9 +43,11 @@ def write_glb(stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: 
     return [path]
 
 
-def write_gltf(stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig) -> list[Path]:
+def write_gltf(
+    stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
+) -> list[Path]:
     """Write ``STEM.gltf``, one JSON file with buffer and texture inside as data URIs."""
-    document, buffer = build_document(reconstruction, mesh, rig)
+    document, buffer = build_document(reconstruction, mesh, rig, clip)
     if reconstruction.texture is not None:
         document.images[0].uri = _data_uri("image/jpeg", encode_jpeg(reconstruction.texture))
         document.images[0].mimeType = None
@@ -54,7 +59,9 @@ def write_gltf(stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig:
     return [path]
 
 
-def build_document(reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig) -> tuple[gl.GLTF2, BufferBuilder]:
+def build_document(
+    reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
+) -> tuple[gl.GLTF2, BufferBuilder]:
     """The document without its buffer and, where there is a texture, with one image still empty."""
     buffer = BufferBuilder()
     textured = reconstruction.texture is not None
@@ -71,6 +78,8 @@ def build_document(reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig) ->
     head = gl.Node(name="head", mesh=0, skin=0, extras={"facerecon": describe(reconstruction)})
     document.nodes = [head, *joints]
     document.skins = [_skin(buffer, rig)]
+    if clip is not None:
+        add_clip(document, buffer, clip, rig, mesh_node=0, first_joint=1)
     document.scenes = [gl.Scene(nodes=[0, 1])]
     document.scene = 0
     document.accessors, document.bufferViews = buffer.accessors, buffer.views

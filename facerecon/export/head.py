@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from facerecon.export.animation import Clip
 from facerecon.export.gltf import write_glb, write_gltf
 from facerecon.export.mesh import surface, uv_split_mesh
 from facerecon.export.obj import write_obj
@@ -21,7 +22,11 @@ class ExportError(FaceReconError):
 
 
 def export_head(
-    path_stem: str | Path, reconstruction: Reconstruction, head: Any, formats: Sequence[str] = FORMATS
+    path_stem: str | Path,
+    reconstruction: Reconstruction,
+    head: Any,
+    formats: Sequence[str] = FORMATS,
+    clip: Clip | None = None,
 ) -> list[Path]:
     """Write a head as files.
 
@@ -34,6 +39,7 @@ def export_head(
         reconstruction: the head.
         head: the ``HeadModel`` it was made with.
         formats: any of ``FORMATS``.
+        clip: what the head does, for ``glb`` and ``gltf``.
 
     Returns:
         The files, in the order of ``formats``; OBJ brings its MTL and PNG.
@@ -56,7 +62,7 @@ def export_head(
     files: list[Path] = []
     for name in formats:
         if name in ("glb", "gltf"):
-            files += (write_glb if name == "glb" else write_gltf)(stem, reconstruction, mesh, rig)
+            files += (write_glb if name == "glb" else write_gltf)(stem, reconstruction, mesh, rig, clip)
         else:
             files += (write_obj if name == "obj" else write_ply)(stem, flat)
     return files

@@ -41,3 +41,12 @@ def _obj_text(surface: Surface, material_file: str) -> str:
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
         Path(temporary).write_text(text, encoding="utf-8")
+
+
+def write_plain_obj(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Path:
+    """Write a mesh of any topology, (V, 3) metres and (F, 3), without normals or texture."""
+    lines = ["# facerecon head, metres, y up", "o head"]
+    lines += ["v %.6f %.6f %.6f" % tuple(row) for row in np.asarray(vertices).tolist()]
+    lines += ["f %d %d %d" % tuple(row) for row in (np.asarray(faces) + 1).tolist()]
+    _write_text(path, "\n".join(lines) + "\n")
+    return path

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from facerecon.types import FaceReconError, Image
+from facerecon.types import CROP_SCALE, FaceReconError, Image
 
 # Five points (eye at the picture's left, eye at its right, nose tip, mouth corners) as
 # fractions of the crop's side. FFHQ framing (Karras et al. 2019), the points as
@@ -21,9 +21,15 @@ _FFHQ = (
 _TIGHTER, _TIGHTER_CENTER = 1.33, np.array([0.5, 0.72])
 # FFHQ's face, smaller: at 60 degrees of yaw the back of the jaw and both ears still fit.
 _LOOSER = 0.85
+# The face alone, as face embeddings are given it (Deng et al., "ArcFace", CVPR 2019), published for 112 pixels.
+_ARCFACE = (
+    np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]) + 0.5
+) / 112
 TEMPLATES = {
     "restoration": _TIGHTER_CENTER + (_FFHQ - _TIGHTER_CENTER) * _TIGHTER,
     "reconstruction": 0.5 + (_FFHQ - 0.5) * _LOOSER,
+    "identity": _ARCFACE,
+    "ffhq": _FFHQ,
 }
 
 # Beyond this many samples a pixel and axis, averaging more changes nothing one could see.
@@ -49,7 +55,7 @@ def similarity_from_points(points: np.ndarray, size: int, template: str = "resto
     Args:
         points: (5, 2) in pixels of the photo, in the order of ``Face.points``.
         size: side of the crop, pixels.
-        template: ``"restoration"`` or ``"reconstruction"``.
+        template: ``"restoration"``, ``"reconstruction"`` or ``"identity"``.
 
     Returns:
         (2, 3) float64: pixels of the photo to pixels of the crop.
@@ -57,18 +63,36 @@ def similarity_from_points(points: np.ndarray, size: int, template: str = "resto
     Raises:
         FaceReconError: unknown template, or points that all coincide.
     """
-    target = template_points(size, template)
-    source = np.asarray(points, np.float64)
+    return fit_similarity(points, template_points(size, template))
+
+
+def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation, scale and shift (2, 3) float64 that best bring points (N, 2) onto others (N, 2).
+
+    Raises:
+        FaceReconError: the points all coincide.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     source_mean, target_mean = source.mean(0), target.mean(0)
     x, y = (source - source_mean).T
     u, v = (target - target_mean).T
     spread = float((x * x + y * y).sum())
     if not spread > 1e-9:
-        raise FaceReconError("The five points of the face coincide, so it cannot be aligned.")
+        raise FaceReconError("The points of the face coincide, so it cannot be aligned.")
     a = float((x * u + y * v).sum()) / spread
     b = float((x * v - y * u).sum()) / spread
     linear = np.array([[a, -b], [b, a]])
     return np.concatenate((linear, (target_mean - linear @ source_mean)[:, None]), axis=1)
+
+
+def reconstruction_matrix(points: np.ndarray, size: int, scale: float = CROP_SCALE) -> np.ndarray:
+    """(2, 3) float64: pixels of the photo to those of the ``"reconstruction"`` crop about a face's five points (5, 2).
+
+    ``scale`` is the framing; the template's own is ``CROP_SCALE``, twice that shows twice as much.
+    """
+    matrix = similarity_from_points(points, size, "reconstruction")
+    zoom, middle = CROP_SCALE / scale, (size - 1) / 2
+    return np.column_stack([zoom * matrix[:, :2], zoom * (matrix[:, 2] - middle) + middle])
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from facerecon.faces.align import invert, transform_points, warp
+from facerecon.faces.aligned import AlignedDetector
 from facerecon.faces.mtcnn import MtcnnCascade, suppress
 from facerecon.types import Face, FaceReconError, Image
 
-DETECTORS = ("mtcnn",)
+DETECTORS = ("mtcnn", "aligned")
 _LONGEST, _SHORTEST = 1280, 320  # long side of the picture the networks look at, pixels
 _MOST_ENLARGED = 4.0
 _SMALLEST_FACE = 8  # pixels
@@ -37,7 +38,7 @@ def create_detector(name: str = "mtcnn", threshold: float = 0.85, min_face: int 
     """A detector by name.
 
     Args:
-        name: ``"mtcnn"``.
+        name: ``"mtcnn"``, or ``"aligned"`` for photos that are FFHQ-aligned crops of one face.
         threshold: confidence in [0, 1] below which a face is not reported.
         min_face: side of the smallest face to report, pixels of the photo.
 
@@ -46,7 +47,7 @@ def create_detector(name: str = "mtcnn", threshold: float = 0.85, min_face: int 
     """
     if name not in DETECTORS:
         raise FaceReconError(f"There is no face detector called {name!r}: use {', '.join(DETECTORS)}.")
-    return MtcnnDetector(threshold, min_face)
+    return AlignedDetector() if name == "aligned" else MtcnnDetector(threshold, min_face)
 
 
 class MtcnnDetector:

@@ -1,77 +1,170 @@
-"""Puts a changed crop back into its photo without a seam."""
+"""Puts changed crops back into their photo without a trace."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from facerecon.faces.align import invert, transform_points, warp
+from facerecon.faces.detail import kept_detail
 from facerecon.types import Image
 
-# The mask is full inside this share of the crop's half side and gone at the other.
-_FULL, _GONE = 0.80, 0.98
-# Grey levels (rms) of change beyond which detail finer than the crop counts as damage.
-_DETAIL_TOLERANCE = 3.0
+# A mask is full inside the first share of the crop's half side and gone at the second. Detail stays whole up to
+# the crop's rim; tones, which the eye follows over long distances, begin to fade at the cheeks.
+_DETAIL, _TONE = (0.80, 0.98), (0.45, 0.97)
+_TONE_SIDE = 32  # pixels a side of the map of tones
 _BAND = 512  # rows of the photo that are blended at a time
 # Grey levels by which a crop may be moved to agree in colour with the photo around it.
 _LARGEST_SHIFT = 10.0
+# Faces meet half way between their centres, within a fraction of the distance that this power makes smaller.
+_SHARPNESS = 6
 
 
-@lru_cache(maxsize=8)
-def crop_mask(size: int) -> np.ndarray:
+@lru_cache(maxsize=16)
+def crop_mask(size: int, full: float = _DETAIL[0], gone: float = _DETAIL[1]) -> np.ndarray:
     """(size, size) float32 in [0, 1]: a rounded square with a smooth, wide edge; read-only."""
     axis = np.abs((np.arange(size) + 0.5) / size * 2 - 1)
-    radius = (axis[:, None] ** 4 + axis[None, :] ** 4) ** 0.25
-    t = np.clip((_GONE - radius) / (_GONE - _FULL), 0, 1)
-    mask = (t * t * (3 - 2 * t)).astype(np.float32)
+    mask = _fade((axis[:, None] ** 4 + axis[None, :] ** 4) ** 0.25, full, gone).astype(np.float32)
     mask.setflags(write=False)
     return mask
 
 
 def paste_crop(image: Image, crop: Image, matrix: np.ndarray, mask: np.ndarray | None = None, scale: float = 1) -> Image:
-    """The photo with a changed crop in the place it was cut from.
+    """The photo with one changed crop in the place it was cut from; see :func:`paste_crops`.
 
-    The mask fades to nothing inside the crop, the crop's mean colour is made to agree with
-    the photo along that edge, and detail finer than the crop can hold stays as far as the
-    crop was left as it was: an unchanged crop leaves the photo unchanged.
+    Args:
+        mask: (S, S) in [0, 1] where the crop counts; ``crop_mask(S)`` by default.
+    """
+    return paste_crops(image, [crop], [matrix], None if mask is None else [mask], scale)
+
+
+def paste_crops(
+    image: Image,
+    crops: Sequence[Image],
+    matrices: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray] | None = None,
+    scale: float = 1,
+) -> Image:
+    """The photo with changed crops in the places they were cut from.
+
+    What is pasted is each crop's change, in two bands (Burt and Adelson, "A Multiresolution
+    Spline with Application to Image Mosaics", 1983): tones fade over a wide zone, contours
+    over a narrow one, so that neither a step of tone nor a second contour shows. The mean
+    colour is made to agree with the photo along the edge, and detail finer than the crop can
+    hold stays where the crop kept its own: an unchanged crop leaves the photo unchanged.
+    Where crops overlap, each pixel belongs to the face whose centre is nearer, in units of
+    that face, with a soft border.
 
     Args:
         image: (H, W, 3) uint8, the photo, already enlarged where ``scale`` says so.
-        crop: (S, S, 3) uint8.
-        matrix: (2, 3) pixels of the photo before it was enlarged to pixels of the crop.
-        mask: (S, S) in [0, 1] where the crop counts; ``crop_mask(S)`` by default.
+        crops: (S, S, 3) uint8 each.
+        matrices: (2, 3) each, pixels of the photo before it was enlarged to pixels of the crop.
+        masks: (S, S) each in [0, 1], where the crop counts; ``crop_mask(S)`` by default.
         scale: how many times larger than the photo ``image`` is.
 
     Returns:
         A new (H, W, 3) uint8.
     """
-    size = crop.shape[0]
-    mask = crop_mask(size) if mask is None else np.asarray(mask, np.float32)
-    matrix = _for_enlarged(matrix, scale)
-    region = _covered(matrix, size, image.shape)
     out = image.copy()
-    if region is None:
-        return out
-    x0, top, x1, bottom = region
-    before = warp(image, matrix, size).astype(np.float32)
-    change = crop.astype(np.float32) - before
-    change -= _edge_shift(change, mask)
-    after, kept = before + change, _kept_detail(change, mask)
-    back = invert(matrix)
-    back[:, 2] -= (x0, top)
-    for y0 in range(top, bottom, _BAND):  # in bands, so that large faces need little memory
-        y1 = min(y0 + _BAND, bottom)
-        shape = (x1 - x0, y1 - y0)
-        weight = warp(mask, back, shape, border=cv2.BORDER_CONSTANT)[..., None].clip(0, 1)
-        target = warp(after, back, shape)
-        patch = image[y0:y1, x0:x1].astype(np.float32)
-        if kept > 0:
-            target += kept * (patch - warp(before, back, shape))
-        out[y0:y1, x0:x1] = np.clip(patch + weight * (target - patch), 0, 255).round().astype(np.uint8)
-        back[1, 2] -= _BAND
+    enlarged = [_for_enlarged(matrix, scale) for matrix in matrices]
+    masks = [crop_mask(len(crop)) for crop in crops] if masks is None else masks
+    for i, (crop, matrix, mask) in enumerate(zip(crops, enlarged, masks)):
+        region = _covered(matrix, len(crop), image.shape)
+        if region is None:
+            continue
+        patch = _Patch.of(image, crop, matrix, np.asarray(mask, np.float32))
+        others = [_Place(m, len(c)) for j, (m, c) in enumerate(zip(enlarged, crops)) if j != i]
+        others = [other for other in others if _meet(region, _covered(other.matrix, other.size, image.shape))]
+        x0, top, x1, bottom = region
+        for y0 in range(top, bottom, _BAND):  # in bands, so that large faces need little memory
+            y1 = min(y0 + _BAND, bottom)
+            share = _share(_Place(matrix, len(crop)), others, x0, y0, x1, y1)
+            target = out[y0:y1, x0:x1] + share * patch.change(image[y0:y1, x0:x1], x0, y0)
+            out[y0:y1, x0:x1] = np.clip(target, 0, 255).round().astype(np.uint8)
     return out
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a crop of ``size`` pixels lies: ``matrix`` (2, 3), photo to crop."""
+
+    matrix: np.ndarray
+    size: int
+
+    def coordinates(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        """(y1 - y0, x1 - x0, 2): positions in the crop, -1 to 1 from side to side."""
+        y, x = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+        m = self.matrix.astype(np.float32)
+        across, down = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+        return (np.stack((across, down), -1) + 0.5) / self.size * 2 - 1
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A crop's change in two bands, and what is needed to lay it over the photo."""
+
+    place: _Place
+    before: np.ndarray
+    tones: np.ndarray
+    contours: np.ndarray
+    lost: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def of(cls, image: Image, crop: Image, matrix: np.ndarray, mask: np.ndarray) -> _Patch:
+        size = len(crop)
+        before = warp(image, matrix, size).astype(np.float32)
+        change = crop.astype(np.float32) - before
+        change -= _edge_shift(change, mask)
+        tones = _tones(change)
+        lost = 1 - kept_detail(before, before + change)
+        return cls(_Place(matrix, size), before, tones, change - tones, lost, mask)
+
+    def change(self, photo: Image, x0: int, y0: int) -> np.ndarray:
+        """What is added to a part of the photo (h, w, 3) whose upper left pixel is ``(x0, y0)``."""
+        height, width = photo.shape[:2]
+        back = invert(self.place.matrix)
+        back[:, 2] -= (x0, y0)
+        shape = (width, height)
+        weight = warp(self.mask, back, shape, border=cv2.BORDER_CONSTANT)[..., None].clip(0, 1)
+        wide = self.mask * crop_mask(self.place.size, *_TONE)
+        wide = warp(wide, back, shape, border=cv2.BORDER_CONSTANT)[..., None].clip(0, 1)
+        change = wide * warp(self.tones, back, shape) + weight * warp(self.contours, back, shape)
+        if self.lost.max() > 0.004:
+            lost = weight * warp(self.lost, back, shape)[..., None].clip(0, 1)
+            change -= lost * (photo - warp(self.before, back, shape))
+        return change
+
+
+def _fade(radius: np.ndarray, full: float, gone: float) -> np.ndarray:
+    t = np.clip((gone - radius) / (gone - full), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _share(place: _Place, others: list[_Place], x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    """(h, w, 1): how much of each pixel belongs to ``place`` where others lie over it."""
+    share = np.ones((y1 - y0, x1 - x0), np.float32)
+    if others:
+        mine = _distance(place.coordinates(x0, y0, x1, y1))
+    for other in others:
+        where = other.coordinates(x0, y0, x1, y1)
+        theirs = _distance(where)
+        there = _fade((where**4).sum(-1) ** 0.25, *_DETAIL)
+        share *= 1 - there * mine / (mine + theirs + 1e-12)
+    return share[..., None]
+
+
+def _distance(coordinates: np.ndarray) -> np.ndarray:
+    """Distance from the face's centre, to the power that makes borders between faces narrow."""
+    return ((coordinates - np.array([0, 0.05], np.float32)) ** 2).sum(-1) ** (_SHARPNESS / 2)
+
+
+def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int] | None) -> bool:
+    return b is not None and a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _for_enlarged(matrix: np.ndarray, scale: float) -> np.ndarray:
@@ -91,6 +184,13 @@ def _covered(matrix: np.ndarray, size: int, shape: tuple[int, ...]) -> tuple[int
     return (int(x0), int(y0), int(x1), int(y1)) if x1 > x0 and y1 > y0 else None
 
 
+def _tones(change: np.ndarray) -> np.ndarray:
+    """The smooth part of a change (S, S, 3)."""
+    small = cv2.resize(change, (_TONE_SIDE, _TONE_SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), _TONE_SIDE / 12, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(small, change.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+
 def _edge_shift(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Mean change of colour (3,) where the mask is half gone, within limits."""
     edge = mask * (1 - mask)
@@ -99,9 +199,3 @@ def _edge_shift(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return np.zeros(3, np.float32)
     mean = np.tensordot(edge, change, axes=2) / total
     return np.clip(mean, -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
-
-
-def _kept_detail(change: np.ndarray, mask: np.ndarray) -> float:
-    inside = float(mask.sum())
-    rms = np.sqrt(float((mask[..., None] * change**2).sum()) / max(3 * inside, 1e-6))
-    return float(np.exp(-((rms / _DETAIL_TOLERANCE) ** 2)))

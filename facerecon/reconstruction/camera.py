@@ -51,6 +51,12 @@ def yaw_of(rotation: Tensor) -> Tensor:
     return torch.atan2(-rotation[:, 2, 0], rotation[:, 2, 2])
 
 
+def seen_yaw(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Yaw (B,) radians under which the lens sees a head with pose (B, 3, 3) and (B, 3)."""
+    away = (rotation.transpose(1, 2) @ translation[..., None])[..., 0]
+    return torch.atan2(away[:, 0], -away[:, 2])
+
+
 def crop_points(points: Tensor, rotation: Tensor, scale: Tensor, center: Tensor, inverse_distance: Tensor) -> Tensor:
     """Projects points of the head into the crop.
 
@@ -102,11 +108,42 @@ def photo_camera(
     roll = math.atan2(to_photo[1, 0], to_photo[0, 0])
     c, s = math.cos(roll), math.sin(roll)
     about_axis = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    return *pose_of(about_axis, seen, photo_scale, principal_point, focal_px), float(focal_px)
+
+
+def pose_of(
+    view: np.ndarray, seen: np.ndarray, pixels_per_m: float, principal_point: np.ndarray, focal_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A pose in the camera from how a head looks.
+
+    Args:
+        view: (3, 3) as a camera that looks straight at the head's origin sees it.
+        seen: (2,) pixel of the photo where the origin is seen.
+        pixels_per_m: size of the picture of a metre at the origin.
+        principal_point: (2,) pixels of the photo.
+        focal_px: pixels of the photo.
+
+    Returns:
+        Rotation (3, 3) and translation (3,) metres in the photo's camera.
+    """
     ray = np.array([(seen[0] - principal_point[0]) / focal_px, (principal_point[1] - seen[1]) / focal_px, -1.0])
     # Away from the axis a plane picture stretches: the head stands at depth d, so at |ray| d from the lens.
-    depth = focal_px / photo_scale
-    turn = rotation_between(np.array([0.0, 0.0, -1.0]), ray / np.linalg.norm(ray))
-    return turn @ about_axis, ray * depth, float(focal_px)
+    return _turn_to(ray) @ view, ray * (focal_px / pixels_per_m)
+
+
+def view_of(
+    rotation: np.ndarray, translation_m: np.ndarray, principal_point: np.ndarray, focal_px: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The inverse of :func:`pose_of`: view (3, 3), pixel (2,) and pixels a metre of a pose."""
+    translation = np.asarray(translation_m, np.float64)
+    pixels_per_m = focal_px / -translation[2]
+    seen = np.asarray(principal_point, np.float64) + pixels_per_m * translation[:2] * (1, -1)
+    return _turn_to(translation / -translation[2]).T @ rotation, seen, float(pixels_per_m)
+
+
+def _turn_to(ray: np.ndarray) -> np.ndarray:
+    """The turn (3, 3) from the camera's axis to a ray."""
+    return rotation_between(np.array([0.0, 0.0, -1.0]), ray / np.linalg.norm(ray))
 
 
 def rotation_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -16,14 +16,24 @@ from torch import Tensor
 from facerecon.checkpoints import find_checkpoint
 from facerecon.demographics import ancestry_weights
 from facerecon.devices import fast_dtype, resolve_device
-from facerecon.faces.align import crop_face
+from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
-from facerecon.reconstruction.camera import photo_camera, turn_light
+from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
-from facerecon.reconstruction.texture import unproject
+from facerecon.reconstruction.quality import assess
+from facerecon.reconstruction.same_person import put_shape
+from facerecon.reconstruction.texture import TextureResult, unproject
 from facerecon.rendering import project, to_camera
-from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
+from facerecon.types import (
+    Demographics,
+    Face,
+    FaceReconError,
+    HeadParameters,
+    Image,
+    Reconstruction,
+    ReconstructionOptions,
+)
 
 TEMPLATE = "reconstruction"
 BATCH = 32
@@ -74,6 +84,7 @@ class HeadReconstructor:
         faces: Sequence[Face],
         demographics: Sequence[Demographics | None] | None = None,
         focal_px: Sequence[float | None] | None = None,
+        options: ReconstructionOptions = ReconstructionOptions(),
     ) -> list[HeadParameters]:
         """What the network says of each face.
 
@@ -82,22 +93,38 @@ class HeadReconstructor:
             faces: where the face is in its photo.
             demographics: what is known of each person; it stands before the estimate, field by field.
             focal_px: focal lengths in pixels where they are known.
+            options: how it is done.
 
         Raises:
             FaceReconError: the lists differ in length.
         """
+        return [parameters for parameters, _ in self._encode(images, faces, demographics, focal_px, options)]
+
+    def _encode(
+        self,
+        images: Sequence[Image],
+        faces: Sequence[Face],
+        demographics: Sequence[Demographics | None] | None,
+        focal_px: Sequence[float | None] | None,
+        options: ReconstructionOptions,
+    ) -> list[tuple[HeadParameters, Image]]:
+        """:meth:`encode`, and the crop (S, S, 3) that each face was seen in."""
         demographics = list(demographics) if demographics is not None else [None] * len(faces)
         focal_px = list(focal_px) if focal_px is not None else [None] * len(faces)
         if not len(images) == len(faces) == len(demographics) == len(focal_px):
             raise FaceReconError("Photos, faces, demographics and focal lengths must be equal in number.")
-        found: list[HeadParameters] = []
+        found: list[tuple[HeadParameters, Image]] = []
         for start in range(0, len(faces), BATCH):
             part = slice(start, start + BATCH)
-            cut = [crop_face(image, face.points, self.size, TEMPLATE) for image, face in zip(images[part], faces[part])]
-            code = self._look([crop for crop, _ in cut])
-            for i, (_, matrix) in enumerate(cut):
+            matrices = [reconstruction_matrix(face.points, self.size, options.crop_scale) for face in faces[part]]
+            crops = [warp(image, matrix, self.size) for image, matrix in zip(images[part], matrices)]
+            code = self._look(crops)
+            for i, (crop, matrix) in enumerate(zip(crops, matrices)):
                 shape, known, focal = images[start + i].shape, demographics[start + i], focal_px[start + i]
-                found.append(self._parameters(code, i, matrix, shape, known, focal))
+                parameters = self._parameters(code, i, matrix, shape, known, focal)
+                if options.person is not None:
+                    parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
+                found.append((parameters, crop))
         return found
 
     def reconstruct(
@@ -108,6 +135,7 @@ class HeadReconstructor:
         focal_px: Sequence[float | None] | None = None,
         texture_sources: Sequence[Image] | None = None,
         textured: bool = True,
+        options: ReconstructionOptions = ReconstructionOptions(),
     ) -> list[Reconstruction]:
         """Heads with texture; arguments and errors as for :meth:`encode`.
 
@@ -116,19 +144,26 @@ class HeadReconstructor:
             textured: False leaves the texture out.
         """
         started = time.perf_counter()
-        encoded = self.encode(images, faces, demographics, focal_px)
+        encoded = self._encode(images, faces, demographics, focal_px, options)
         share = (time.perf_counter() - started) / max(len(faces), 1)
         out = []
-        for i, (parameters, source) in enumerate(zip(encoded, texture_sources or images)):
+        for i, ((parameters, crop), source) in enumerate(zip(encoded, texture_sources or images)):
             vertices, landmarks = self.geometry(parameters)
             seconds, texture = {"encode": share}, None
             if textured:
                 started = time.perf_counter()
-                texture = unproject(source, parameters, vertices, self.head)
+                texture = self.paint(source, parameters, vertices, options.delight)
                 seconds["texture"] = time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
-            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, seconds=seconds))
+            quality = assess(crop, faces[i].points, landmarks, parameters)
+            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds))
         return out
+
+    def paint(
+        self, photo: Image, parameters: HeadParameters, vertices: np.ndarray, delight: bool = False
+    ) -> TextureResult:
+        """The texture that a photo gives a head; see ``texture.unproject``."""
+        return unproject(photo, parameters, vertices, self.head, delight=delight)
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -194,12 +229,6 @@ class HeadReconstructor:
         if stated is not None:
             ancestry = torch.from_numpy(stated)[None]
         return age, gender, ancestry
-
-
-def seen_yaw(rotation: Tensor, translation: Tensor) -> Tensor:
-    """Yaw (B,) radians under which the lens sees a head with pose (B, 3, 3) and (B, 3)."""
-    away = (rotation.transpose(1, 2) @ translation[..., None])[..., 0]
-    return torch.atan2(away[:, 0], -away[:, 2])
 
 
 def describe(known: Demographics | None, age: float, gender: float, ancestry: Tensor) -> Demographics:

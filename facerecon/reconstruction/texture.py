@@ -9,6 +9,7 @@ import numpy as np
 
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import load_appearance
+from facerecon.reconstruction.delight import remove_light
 from facerecon.reconstruction.texture_atlas import atlas_of
 from facerecon.reconstruction.texture_completion import complete
 from facerecon.reconstruction.texture_features import paint_features
@@ -31,11 +32,16 @@ class TextureResult:
 
 
 def unproject(
-    photo: Image, parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, size: int = 1024
+    photo: Image,
+    parameters: HeadParameters,
+    vertices: np.ndarray,
+    head: HeadModel,
+    size: int = 1024,
+    delight: bool = False,
 ) -> TextureResult:
     """Takes the head's texture from a photo and completes what it does not show.
 
-    The photo's light stays in the texture. What one side hides comes from the
+    The photo's light stays in the texture unless ``delight`` takes it out. What one side hides comes from the
     other side, what both hide from a mean skin in the photo's tone, the scalp's
     hair in the colour of the photo's; eyes (iris in the photo's colour) and the
     inside of the mouth are painted anew.
@@ -46,6 +52,7 @@ def unproject(
         vertices: (V, 3) float32 metres, head frame, with expression.
         head: the head model the vertices belong to.
         size: side of the texture, texels.
+        delight: give a base colour without the photo's light and shade, see ``delight.remove_light``.
 
     Raises:
         AppearanceError: the mean skin is missing or belongs to another head.
@@ -53,6 +60,8 @@ def unproject(
     atlas = atlas_of(head, size)
     prior = load_appearance(size, len(head.uv))
     texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas)
+    if delight:
+        texels = remove_light(texels, parameters, vertices, atlas, prior)
     tone = measure_tone(texels, atlas, prior)
     lab, seen = complete(texels, atlas, prior, tone)
     paint_features(lab, texels, atlas, prior, tone)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facerecon.faces.align import similarity_from_points, warp
-from facerecon.faces.paste import paste_crop
+from facerecon.faces.paste import paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
 from facerecon.types import Face, FaceReconError, Image, RestoredFace
 
@@ -51,10 +51,7 @@ def enlarge(image: Image, factor: int) -> Image:
 
 def paste_faces(photo: Image, faces: list[RestoredFace], scale: int) -> Image:
     """The photo at ``scale`` times its size, with the restored faces in their places."""
-    image = enlarge(photo, scale)
-    for face in faces:
-        image = paste_crop(image, face.restored, face.matrix, scale=scale)
-    return image
+    return paste_crops(enlarge(photo, scale), [f.restored for f in faces], [f.matrix for f in faces], scale=scale)
 
 
 def align_face(photo: Image, index: int, face: Face) -> RestoredFace:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from facerecon.checkpoints import find_checkpoint
 from facerecon.devices import fast_dtype, resolve_device
+from facerecon.faces.detail import kept_detail
 from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.colour import keep_colour, tone, toning
 from facerecon.restoration.configuration import RestorationConfig
 from facerecon.types import FaceReconError, Image
 
 BATCH = 8
-# Grey levels of change (rms) beyond which a large face's own fine detail counts as noise.
-DETAIL_TOLERANCE = 5.0
 
 
 class FaceRestorer:
@@ -64,10 +64,12 @@ class FaceRestorer:
     def restore(self, crops: list[Image], fidelity: float = 0.7) -> list[Image]:
         """Restores crops of the ``"restoration"`` template.
 
+        The network sees every crop at its own size. What it changes there is enlarged and added
+        to a larger crop, whose finer detail stays wherever the network kept the finest that it
+        saw. Slowly varying colour follows the crop, and a monochrome or toned one stays so.
+
         Args:
-            crops: square (S, S, 3) uint8 images of any sizes. Those that are not of the
-                network's size are brought to it; fine detail of larger ones is kept
-                as far as the network found nothing to mend.
+            crops: square (S, S, 3) uint8 images of any sizes.
             fidelity: 0 generates from codes alone, 1 keeps to the pixels.
 
         Returns:
@@ -82,7 +84,7 @@ class FaceRestorer:
         restored = []
         for start in range(0, len(small), BATCH):
             restored += self._run(small[start : start + BATCH], fidelity)
-        return [_with_detail(c, s, r) for c, s, r in zip(crops, small, restored)]
+        return [_finished(c, s, r, fidelity) for c, s, r in zip(crops, small, restored)]
 
     @torch.inference_mode()
     def _run(self, crops: list[Image], fidelity: float) -> list[Image]:
@@ -99,12 +101,18 @@ def resize(image: Image, side: int) -> Image:
     return cv2.resize(image, (side, side), interpolation=kernel)
 
 
+def _finished(crop: Image, small: Image, restored: Image, fidelity: float) -> Image:
+    restored = keep_colour(small, restored, fidelity)
+    restored = restored if crop.shape == small.shape else _with_detail(crop, small, restored)
+    tones = toning(crop)
+    return restored if tones is None else tone(restored, tones)
+
+
 def _with_detail(crop: Image, small: Image, restored: Image) -> Image:
+    """The change that the network made at its own size, on a crop of another size."""
     side = crop.shape[0]
-    if side == small.shape[0]:
-        return restored
-    grown = resize(restored, side).astype(np.float32)
-    change = float(np.sqrt(np.mean((restored.astype(np.float32) - small) ** 2)))
-    keep = float(np.exp(-((change / DETAIL_TOLERANCE) ** 2)))
-    detail = crop.astype(np.float32) - resize(small, side)
-    return np.clip(grown + keep * detail, 0, 255).round().astype(np.uint8)
+    if side < small.shape[0]:
+        return resize(restored, side)
+    grown, coarse = resize(restored, side).astype(np.float32), resize(small, side)
+    kept = cv2.resize(kept_detail(small, restored), (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
+    return np.clip(grown + kept * (crop - coarse.astype(np.float32)), 0, 255).round().astype(np.uint8)

@@ -1,55 +1,83 @@
-"""The page: a title and its tabs."""
+"""The page: its header, its tabs, its endpoints."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from facerecon.images import load_image
 from facerecon.pipeline import FaceReconstructor
-from facerecon.ui import visitors
+from facerecon.types import Result
+from facerecon.ui import limits, sharing, style, visitors
+from facerecon.ui.api import Endpoints
+from facerecon.ui.compare_tab import CompareTab
+from facerecon.ui.engine import Engine
+from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.photo_tab import PhotoTab
+from facerecon.ui.photo_work import example_photos
+from facerecon.ui.results import Finished, Shelf, finish
 
-TITLE = "facerecon"
-INTRODUCTION = """
-# facerecon
-A bad photo of a face in; a restored photo and a textured 3D head out. Every network was trained from scratch.
-"""
-CACHE_SECONDS = (3600, 6 * 3600)  # how often old uploads are looked for, and their age
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-
-THEME = gr.themes.Default(
-    primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="lg",
-    font=["system-ui", "Segoe UI", "Roboto", "sans-serif"], font_mono=["ui-monospace", "monospace"],
-)  # fmt: skip
-CSS = """
-.gradio-container { max-width: 1500px !important; margin: 0 auto; }
-#figures table { width: 100%; }
-#figures thead { display: none; }
-#figures table, #figures tr, #figures td { border: none !important; }
-#figures td { border-bottom: 1px solid var(--border-color-primary) !important; padding: 6px 4px; }
-#figures td:first-child { color: var(--body-text-color-subdued); width: 35%; }
-"""
+WELCOME = "astronaut_blurred.jpg"
+CACHE_SECONDS = (300, limits.KEPT_SECONDS)  # how often gradio looks for old files, and their age
 
 
-def build_page(reconstructor: FaceReconstructor, examples: Path | None = None) -> gr.Blocks:
-    """The page around a pipeline; ``examples`` is a folder of photos to try.
+def build_page(pipeline: FaceReconstructor, examples: Path | None = None, welcome: bool = False) -> gr.Blocks:
+    """The page around a pipeline; :func:`launch_options` belong to its ``launch()``.
 
-    ``THEME`` and ``CSS`` belong to its ``launch()``.
+    Args:
+        pipeline: the networks.
+        examples: a folder of photos to try.
+        welcome: finishes one of them now, for the page to open with.
     """
-    with gr.Blocks(title=TITLE, delete_cache=CACHE_SECONDS, analytics_enabled=False) as page:
-        gr.Markdown(INTRODUCTION)
-        with gr.Tab("Photo"):
-            PhotoTab(reconstructor, _photos(examples))
-        page.unload(_forget)
     visitors.forget_all()
+    engine, shelf, photos = Engine(pipeline), Shelf(), example_photos(examples)
+    finished = _welcome(engine, examples) if welcome and examples else None
+    with gr.Blocks(title=style.TITLE, delete_cache=CACHE_SECONDS, analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(style.HEADER, padding=False)
+        with gr.Tabs():
+            with gr.Tab("Restore and reconstruct", id="photo"):
+                tab = PhotoTab(engine, shelf, photos, finished)
+            with gr.Tab("Degradation lab", id="lab"):
+                LabTab(engine, photos)
+            with gr.Tab("Compare", id="compare"):
+                CompareTab(engine, photos)
+        gr.HTML(style.FOOTER, padding=False)
+        Endpoints(engine)
+        page.load(
+            tab.results.open_first, tab.results.view.shows_simple, tab.results.outputs,
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+        page.unload(_forget)
+    page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=4)
+    visitors.sweep_forever(visitors.sweep, sharing.sweep)
     return page
 
 
-def _photos(folder: Path | None) -> list[Path]:
-    if folder is None or not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+def launch_options() -> dict[str, Any]:
+    """Arguments of ``launch()`` that the page needs."""
+    return {
+        "theme": style.THEME,
+        "css_paths": style.CSS,
+        "max_file_size": limits.MAX_UPLOAD_BYTES,
+        "run_history": False,
+        "show_error": True,
+        "footer_links": ["api", "settings"],
+    }
+
+
+def _welcome(engine: Engine, examples: Path) -> Finished | None:
+    """The page can do without it: on a host that lends GPUs there is none before the first visitor."""
+    try:
+        photo = load_image(examples / WELCOME)
+        *_, result = engine.run(photo, None, 0.7, 1, "all", None)
+        assert isinstance(result, Result)
+        return finish(limits.kept_root() / "welcome", photo, result, engine.pipeline)
+    except Exception:
+        logging.getLogger(__name__).exception("the page opens without a finished example")
+        return None
 
 
 def _forget(request: gr.Request) -> None:

@@ -9,138 +9,164 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from facerecon.demographics import RACES, notes
-from facerecon.outputs import FORMATS
-from facerecon.pipeline import FaceReconstructor
+from facerecon.demographics import notes
 from facerecon.restoration.photo import UPSCALES
-from facerecon.ui import photo_work, visitors
+from facerecon.ui import demographics_form, photo_work
+from facerecon.ui.demographics_form import DemographicsForm
+from facerecon.ui.engine import Engine, Seen, Step
+from facerecon.ui.errors import alert, note
+from facerecon.ui.heads import HeadView
+from facerecon.ui.limits import AT_ONCE, MAX_FACES, check_uploaded
+from facerecon.ui.photo_results import Results
+from facerecon.ui.results import Finished, Shelf
+from facerecon.ui.statistics import Progress
 
-FACES = [("all", "all"), ("the largest", "largest"), ("the one in the middle", "center")]
-DOWNLOADS = {"glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "GLTF", "json": "JSON"}
-NO_STATISTICS = "The head and its figures appear here."
+GO = "Restore and reconstruct"
+BUSY = "Working…"
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class PhotoTab:
     """Lays the tab out in the surrounding ``gr.Blocks`` and wires it.
 
     Args:
-        reconstructor: does the work.
+        engine: does the work.
+        shelf: keeps what is finished.
         examples: photos to try.
+        welcome: a finished photo that the page opens with.
     """
 
-    def __init__(self, reconstructor: FaceReconstructor, examples: list[Path]) -> None:
-        self.reconstructor = reconstructor
-        self.heads = gr.State([])
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=300):
-                self._inputs()
-            with gr.Column(scale=5, min_width=300):
-                self._restored()
-            with gr.Column(scale=5, min_width=300):
-                self._head()
-        if examples:
-            gr.Examples([[str(path)] for path in examples], [self.photo], label="Photos to try")
+    def __init__(self, engine: Engine, shelf: Shelf, examples: list[Path], welcome: Finished | None = None) -> None:
+        self.engine, self.shelf = engine, shelf
+        self.seen = gr.State(None)
+        with gr.Row(equal_height=False, elem_classes="fr-bench"):
+            with gr.Column(scale=4, min_width=300, elem_classes="fr-side"):
+                self._inputs(examples)
+            with gr.Column(scale=9, min_width=300):
+                self.message = gr.HTML("", elem_id="photo-message", padding=False)
+                self.steps = gr.HTML("", elem_id="photo-steps", padding=False)
+                self.results = Results(engine, shelf, welcome)
         self._wire()
 
-    def _inputs(self) -> None:
-        self.photo = gr.Image(
-            label="Photo", type="filepath", image_mode=None, format="png", height=320,
-            sources=["upload", "webcam", "clipboard"], elem_id="photo",
+    def _inputs(self, examples: list[Path]) -> None:
+        self.photo = photo_input("Your photo", "photo")
+        if examples:
+            gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these", examples_per_page=12)
+        self.portraits = gr.Gallery(
+            label="Faces in the photo", columns=4, height=150, allow_preview=False, visible=False, format="png",
+            interactive=False, buttons=[], object_fit="cover", elem_id="portraits",
         )  # fmt: skip
-        self.photo.preprocess = _uploaded_path
-        self.go = gr.Button("Restore and reconstruct", variant="primary", interactive=False, elem_id="go")
+        self.faces = gr.Radio(
+            photo_work.face_choices(1), value=photo_work.ALL, label="Which face?", visible=False, elem_id="faces"
+        )
         self.fidelity = gr.Slider(
             0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest to the photo"
         )
-        self.upscale = gr.Radio([(f"{n}x", n) for n in UPSCALES], value=1, label="Enlarge the photo")
-        self.faces = gr.Dropdown(FACES, value="all", label="Faces")
-        with gr.Accordion("Who is it? (optional)", open=False):
-            self.auto_detect = gr.Checkbox(True, label="Auto-detect from the photo what is not said here")
-            with gr.Row():
-                self.use_age = gr.Checkbox(False, label="Use age", min_width=90, scale=1)
-                self.age = gr.Slider(0, 100, 35, step=1, label="Age", interactive=False, scale=3)
-            self.gender = gr.Radio([("not said", ""), "female", "male"], value="", label="Gender")
-            self.race = gr.Dropdown([("not said", ""), *RACES], value="", label="Race")
-            self.ethnicity = gr.Textbox(label="Ethnicity", max_lines=1, max_length=100)
-
-    def _restored(self) -> None:
-        self.slider = gr.ImageSlider(
-            label="Before and after", format="png", type="numpy", interactive=False, height=460, elem_id="slider"
-        )
-        self.restored = gr.DownloadButton("Restored photo (PNG)", interactive=False)
-
-    def _head(self) -> None:
-        self.viewer = gr.Model3D(
-            label="Head: drag to turn, scroll to zoom", height=460, interactive=False,
-            clear_color=(0.95, 0.95, 0.96, 1.0), elem_id="viewer",
-        )  # fmt: skip
-        self.choice = gr.Dropdown([], label="Head shown", visible=False)
-        with gr.Row():
-            self.downloads = {
-                key: gr.DownloadButton(label, interactive=False, size="sm", min_width=60)
-                for key, label in DOWNLOADS.items()
-            }
-        self.figures = gr.Markdown(NO_STATISTICS, elem_id="figures")
+        self.upscale = gr.Radio([(f"{n}×", n) for n in UPSCALES], value=1, label="Enlarge the photo")
+        with gr.Accordion("Who is it? (optional)", open=False, elem_id="who"):
+            self.several = gr.HTML("", padding=False)
+            self.form = DemographicsForm()
+        self.go = gr.Button(GO, variant="primary", size="lg", interactive=False, elem_id="go")
 
     def _wire(self) -> None:
-        self.photo.change(lambda path: gr.Button(interactive=bool(path)), self.photo, self.go, show_progress="hidden")
-        self.use_age.change(lambda on: gr.Slider(interactive=on), self.use_age, self.age, show_progress="hidden")
-        inputs = [
-            self.photo, self.fidelity, self.upscale, self.faces, self.auto_detect, self.use_age, self.age,
-            self.gender, self.race, self.ethnicity,
+        looked = [
+            self.go, self.message, self.portraits, self.faces, self.several, self.seen, self.form.estimate,
+            *self.form.fields[1:-1],
         ]  # fmt: skip
-        shown = [self.slider, self.restored, self.heads, self.choice, self.viewer, self.figures, *self.downloads.values()]
-        self.go.click(self.run, inputs, shown, concurrency_limit=1, api_name="run")
-        self.choice.input(
-            self.show, [self.heads, self.choice], [self.viewer, self.figures, *self.downloads.values()]
-        )
+        self.photo.change(
+            self._look, [self.photo, self.form.auto_detect], looked, concurrency_id="networks",
+            concurrency_limit=AT_ONCE, **QUIET,
+        )  # fmt: skip
+        self.portraits.select(_picked, None, self.faces, **QUIET)
+        chosen = [self.faces, self.seen, self.form.auto_detect]
+        self.faces.change(self._choose, chosen, [self.several, self.form.estimate, *self.form.fields[1:-1]], **QUIET)
+        self.go.click(
+            self._run,
+            [self.photo, self.fidelity, self.upscale, self.faces, self.results.view.shows_simple, *self.form.fields],
+            [self.go, self.message, self.steps, *self.results.outputs],
+            concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
+            show_progress_on=self.steps, api_visibility="private",
+        )  # fmt: skip
 
-    def run(
+    def _look(self, path: str | None, auto_detect: bool) -> Iterator[dict[Any, Any]]:
+        """Empties what belonged to the photo before, then shows the faces of this one."""
+        yield self._faces_shown(None, auto_detect)
+        if not path:
+            return
+        try:
+            seen = photo_work.look(self.engine, path)
+        except Exception as error:
+            yield {**self._faces_shown(None, auto_detect), self.message: alert(error)}
+            return
+        crowd = f"Only the {MAX_FACES} largest faces are taken." if len(seen.faces) >= MAX_FACES else ""
+        yield {**self._faces_shown(seen, auto_detect), self.message: note(crowd)}
+
+    def _faces_shown(self, seen: Seen | None, auto_detect: bool) -> dict[Any, Any]:
+        count = len(seen.faces) if seen else 0
+        portraits = [(image, f"Face {i + 1}") for i, image in enumerate(seen.portraits)] if seen else None
+        return {
+            self.go: gr.Button(interactive=count > 0),
+            self.message: "",
+            self.portraits: gr.Gallery(value=portraits, visible=count > 1, selected_index=None),
+            self.faces: gr.Radio(
+                choices=photo_work.face_choices(count), value=photo_work.ALL, visible=count > 1
+            ),
+            self.seen: seen,
+            **self._choose(photo_work.ALL, seen, auto_detect),
+        }
+
+    def _choose(self, choice: str, seen: Seen | None, auto_detect: bool) -> dict[Any, Any]:
+        several = choice == photo_work.ALL and seen is not None and len(seen.faces) > 1
+        hint = "Each face is judged by itself. Choose a single one above to say who it is." if several else ""
+        person = photo_work.chosen_person(seen, choice)
+        return {self.several: note(hint), **self.form.show(person, auto_detect)}
+
+    def _run(
         self,
-        photo: str | None,
+        request: gr.Request,
+        path: str | None,
         fidelity: float,
         upscale: int,
         faces: str,
-        auto_detect: bool,
-        use_age: bool,
-        age: float,
-        gender: str,
-        race: str,
-        ethnicity: str,
-        request: gr.Request,
+        simple: bool,
+        *form: Any,
     ) -> Iterator[dict[Any, Any]]:
-        """Shows the result as soon as it is there, then makes the other downloads."""
-        folder = visitors.new_folder(request.session_hash)
-        stated = photo_work.demographics_from_form(auto_detect, use_age, age, gender, race, ethnicity)
-        for note in notes(stated) if stated else ():
-            gr.Info(note)
-        work = photo_work.do_photo(self.reconstructor, folder, photo, fidelity, upscale, faces, stated)
-        heads = photo_work.write_heads(self.reconstructor, work, ("glb",))
-        labels = [head.label for head in heads]
-        yield {
-            self.slider: photo_work.before_and_after(work),
-            self.restored: gr.DownloadButton(value=photo_work.write_restored(work), interactive=True),
-            self.heads: heads,
-            self.choice: gr.Dropdown(choices=labels, value=labels[0], visible=len(labels) > 1),
-            **self._one_head(heads[0]),
-        }
-        heads = photo_work.write_heads(self.reconstructor, work, FORMATS)
-        yield {self.heads: heads, **self._buttons(heads[0])}
+        """Shows each step as it goes, then the result."""
+        progress = Progress()
+        yield {self.go: gr.Button(BUSY, interactive=False), self.message: "", self.steps: progress.as_html()}
+        ready = {self.go: gr.Button(GO, interactive=True)}
+        try:
+            who = demographics_form.stated(*form)
+            hints = " ".join(notes(who)) if who else ""
+            for news in photo_work.run(self.engine, request.session_hash, path, fidelity, upscale, faces, who):
+                if isinstance(news, Step):
+                    progress.hear(news)
+                    yield {self.steps: progress.as_html()}
+                else:
+                    yield {**ready, self.message: note(hints), **self.results.show(news, self.shelf.put(news), simple)}
+        except Exception as error:
+            yield {**ready, self.message: alert(error), self.steps: ""}
 
-    def show(self, heads: list[photo_work.HeadFiles], label: str) -> dict[Any, Any]:
-        """Shows another head."""
-        return self._one_head(next(head for head in heads if head.label == label))
 
-    def _one_head(self, head: photo_work.HeadFiles) -> dict[Any, Any]:
-        return {self.viewer: head.glb, self.figures: head.statistics, **self._buttons(head)}
+def photo_input(label: str, elem_id: str, height: int = 300) -> gr.Image:
+    """A place for a photo: dropped, chosen, pasted, or taken with the camera; its value is the path of the upload."""
+    image = gr.Image(
+        label=label, type="filepath", image_mode=None, format="png", height=height,
+        sources=["upload", "webcam", "clipboard"], elem_id=elem_id, buttons=["fullscreen"],
+        placeholder="Drop a photo here, click to choose one, or paste it",
+    )  # fmt: skip
+    return upload_only(image)
 
-    def _buttons(self, head: photo_work.HeadFiles) -> dict[Any, Any]:
-        return {
-            button: gr.DownloadButton(value=head.downloads.get(key), interactive=key in head.downloads)
-            for key, button in self.downloads.items()
-        }
+
+def upload_only(image: gr.Image) -> gr.Image:
+    """The same component, giving the visitor's file untouched, for ``load_image`` to read, in place of gradio's decoding."""
+    image.preprocess = _uploaded_path
+    return image
 
 
 def _uploaded_path(upload: ImageData | None) -> str | None:
-    """The visitor's file untouched, for ``load_image`` to read, in place of gradio's own decoding."""
-    return None if upload is None else upload.path
+    return None if upload is None or upload.path is None else str(check_uploaded(upload.path))
+
+
+def _picked(event: gr.SelectData) -> gr.Radio:
+    return gr.Radio(value=str(event.index))

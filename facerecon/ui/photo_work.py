@@ -1,157 +1,79 @@
-"""What the photo tab does with a photo: the same calls as the command line, and files to download."""
+"""What the photo tab does when something is asked of it; it knows of no component."""
 
 from __future__ import annotations
 
-import logging
-import zipfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import gradio as gr
+from facerecon.pipeline import NoFaceError
+from facerecon.types import Demographics, FaceReconError, Image, Result
+from facerecon.ui import limits, visitors
+from facerecon.ui.engine import Engine, Seen, Step
+from facerecon.ui.results import Finished, finish
 
-from facerecon import outputs
-from facerecon.images import focal_px_from_exif, load_image
-from facerecon.pipeline import FaceReconstructor
-from facerecon.restoration.photo import enlarge
-from facerecon.types import Demographics, FaceReconError, Image, Reconstruction, Result
-
-NAME = "face"
+ALL = "all"
+NO_PHOTO = "Choose a photo first: drop one, paste one, take one with the camera, or try an example."
 
 
-@dataclass(frozen=True)
-class Work:
-    """A finished photo and where its files go."""
-
-    folder: Path
-    photo: Image
-    result: Result
+def open_upload(path: str | None) -> tuple[Image, float | None]:
+    """The visitor's photo and its focal length in pixels, if known; raises ``FaceReconError``."""
+    if not path:
+        raise FaceReconError(NO_PHOTO)
+    return limits.open_photo(path)
 
 
-@dataclass(frozen=True)
-class HeadFiles:
-    """What a visitor sees and downloads of one head.
-
-    Attributes:
-        label: for the choice between several heads.
-        glb: shown in the viewer.
-        statistics: Markdown.
-        downloads: files by format: ``"glb"``, ``"obj"`` (a zip), ``"ply"``, ``"gltf"``, ``"json"``.
-    """
-
-    label: str
-    glb: Path
-    statistics: str
-    downloads: dict[str, Path]
+def look(engine: Engine, path: str) -> Seen:
+    """The faces of a photo."""
+    seen = engine.look(open_upload(path)[0])
+    if not seen.faces:
+        raise NoFaceError("No face was found in the photo.")
+    return seen
 
 
-def demographics_from_form(
-    auto_detect: bool, use_age: bool, age: float, gender: str | None, race: str | None, ethnicity: str | None
-) -> Demographics | None:
-    """What the visitor states; None when that is nothing and the network may judge."""
-    stated = Demographics(
-        age=float(age) if use_age else None,
-        gender=gender if gender in ("female", "male") else None,
-        race=race or None,
-        ethnicity=(ethnicity or "").strip() or None,
-        source="user",
-        auto_detect=auto_detect,
-    )
-    return None if stated == Demographics(source="user") else stated
+def face_choices(count: int) -> list[tuple[str, str]]:
+    """Labels and values for the choice among ``count`` faces."""
+    each = [(f"Face {number + 1}", str(number)) for number in range(count)]
+    return [(f"All {count} faces", ALL), *each] if count > 1 else [("The face", ALL)]
 
 
-def do_photo(
-    reconstructor: FaceReconstructor,
-    folder: Path,
+def chosen_person(seen: Seen | None, choice: str) -> Demographics | None:
+    """Who the one chosen face seems to be; None while several are chosen."""
+    if seen is None or not seen.people:
+        return None
+    if choice == ALL:
+        return seen.people[0] if len(seen.people) == 1 else None
+    number = int(choice)
+    return seen.people[number] if number < len(seen.people) else None
+
+
+def run(
+    engine: Engine,
+    session: str | None,
     path: str | None,
     fidelity: float,
     upscale: int,
     faces: str,
     demographics: Demographics | None,
-) -> Work:
-    """Restores a photo and rebuilds its heads; raises ``gr.Error`` with one sentence."""
-    if not path:
-        raise gr.Error("Choose a photo first.", print_exception=False)
-    with _sentences():
-        photo = load_image(path)
-        focal_px = focal_px_from_exif(path, photo.shape[1])
-        result = reconstructor.run(photo, fidelity, upscale, faces, demographics, focal_px=focal_px)
-    return Work(folder, photo, result)
+) -> Iterator[Step | Finished]:
+    """Restores a photo, rebuilds its heads and writes the first files; yields the steps, at last what is finished."""
+    photo, focal_px = open_upload(path)
+    result = None
+    for news in engine.run(photo, focal_px, fidelity, upscale, faces, demographics):
+        if isinstance(news, Result):
+            result = news
+        else:
+            yield news
+    yield Step("write", None)
+    started = time.perf_counter()
+    finished = finish(visitors.new_folder(session), photo, result, engine.pipeline)
+    yield Step("write", time.perf_counter() - started)
+    yield finished
 
 
-def before_and_after(work: Work) -> tuple[Image, Image]:
-    """The photo and the restored photo at one size."""
-    restoration = work.result.restoration
-    return enlarge(work.photo, restoration.upscale), restoration.image
-
-
-def write_restored(work: Work) -> Path:
-    """The restored photo as a file."""
-    with _sentences():
-        return outputs.write_restoration(work.folder, NAME, work.photo, work.result.restoration)[0]
-
-
-def write_heads(reconstructor: FaceReconstructor, work: Work, formats: tuple[str, ...]) -> list[HeadFiles]:
-    """Each head in the formats asked for, GLB among them."""
-    with _sentences():
-        versions, model = reconstructor.versions(), reconstructor.head
-        return [_write_head(work, head, model, versions, formats) for head in work.result.reconstructions]
-
-
-def _write_head(
-    work: Work, head: Reconstruction, model: Any, versions: dict[str, str], formats: tuple[str, ...]
-) -> HeadFiles:
-    files = outputs.write_head(work.folder, NAME, head, model, formats)
-    downloads = {file.suffix[1:]: file for file in files if file.suffix[1:] in formats}
-    if "obj" in downloads:
-        parts = [file for file in files if file.suffix in (".obj", ".mtl", ".png")]
-        downloads["obj"] = _zip(downloads["obj"].with_name(f"{downloads['obj'].stem}_obj.zip"), parts)
-    downloads["json"] = outputs.write_parameters(work.folder, NAME, work.photo, head, model, versions)
-    triangles = len(model.faces)
-    return HeadFiles(f"Face {head.index + 1}", downloads["glb"], statistics(work, head, triangles), downloads)
-
-
-def statistics(work: Work, head: Reconstruction, triangles: int) -> str:
-    """Vertices, faces, seconds, pose and demographics, as a Markdown table."""
-    pose = outputs.pose_degrees(head.parameters.rotation)
-    rows = {
-        "Vertices": f"{len(head.vertices):,}",
-        "Faces": f"{triangles:,}",
-        "Seconds": f"{work.result.seconds['total']:.1f}",
-        "Head pose": ", ".join(f"{name} {round(degrees):+d}°" for name, degrees in pose.items()),
-        "Demographics": _describe(head.parameters.demographics),
-    }
-    return "| | |\n|---|---|\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-
-
-def _describe(known: Demographics) -> str:
-    values = {
-        "age": None if known.age is None else f"{known.age:.0f}",
-        "race": known.race,
-        "ethnicity": known.ethnicity,
-        "gender": known.gender,
-    }
-    stated = ", ".join(f"{key} {value}" for key, value in values.items() if value is not None).replace("|", "/")
-    source = {"user": "as you said", "estimated": "read from the photo", "none": ""}[known.source]
-    return f"{stated} ({source})" if stated and source else stated or "average"
-
-
-def _zip(path: Path, parts: list[Path]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in parts:
-            archive.write(part, part.name)
-    return path
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turns errors into one sentence for the visitor; the unexpected ones go to the log, too."""
-    try:
-        yield
-    except FaceReconError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    except Exception as error:
-        logging.getLogger(__name__).exception("the photo tab failed")
-        raise gr.Error("Something unexpected went wrong with this photo.", print_exception=False) from error
+def example_photos(folder: Path | None) -> list[Path]:
+    """The photos of a folder, damaged ones (``NAME_DAMAGE``) before clean ones (``NAME``)."""
+    if folder is None or not folder.is_dir():
+        return []
+    photos = [path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
+    return sorted(photos, key=lambda path: ("_" not in path.stem, path.name))

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from batch.inputs import find_photos
-from batch.jobs import Settings, run_photos
-from batch.manifest import RESTORATION, Record
+from batch.jobs import run_photos
+from batch.manifest import Record
+from batch.photo_task import RESTORATION, PhotoTask, Settings
+from batch.place import Place
 from facerecon.pipeline import FaceReconstructor
 from tests.fakes import FakeDetector, FakeRestorer, make_photo
 
@@ -44,7 +46,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
         found[record.input] = record
 
     settings = Settings(stages=(RESTORATION,))
-    run_photos(pipeline, find_photos(source, output), output, settings, report)
+    task = PhotoTask(settings, make=lambda device, settings: pipeline)
+    run_photos(task, find_photos(source, output), Place(str(output)), report)
     return found
 
 
@@ -70,7 +73,7 @@ def test_odd_photos_are_done(records: dict[str, Record], name: str) -> None:
 
 
 def test_a_turned_photo_is_upright(records: dict[str, Record]) -> None:
-    assert (records["turned.jpg"].restoration["width"], records["turned.jpg"].restoration["height"]) == (60, 80)
+    assert (records["turned.jpg"].figures[RESTORATION]["width"], records["turned.jpg"].figures[RESTORATION]["height"]) == (60, 80)
 
 
 def test_a_reduced_photo_says_so(records: dict[str, Record]) -> None:

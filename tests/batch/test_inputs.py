@@ -80,4 +80,4 @@ def test_links_that_leave_the_folder_are_marked(tmp_path: Path) -> None:
     elsewhere.write_bytes(b"x")
     (root / "b.jpg").symlink_to(elsewhere)
     (root / "c.jpg").symlink_to(root / "a.jpg")
-    assert [photo.outside for photo in find_photos(root, tmp_path / "out")] == [False, True, False]
+    assert [photo.refusal is not None for photo in find_photos(root, tmp_path / "out")] == [False, True, False]

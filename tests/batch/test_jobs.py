@@ -10,8 +10,12 @@ import pytest
 from PIL import Image as PillowImage
 
 from batch.inputs import find_photos
-from batch.jobs import DiskFullError, Settings, run_photos
-from batch.manifest import RECONSTRUCTION, RESTORATION, Record
+from batch.jobs import run_photos
+from batch.manifest import Record
+from batch.options import ResumeOptions
+from batch.photo_task import RECONSTRUCTION, RESTORATION, PhotoTask, Settings
+from batch.place import Place
+from batch.worker import DiskFullError
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import Demographics
@@ -48,10 +52,15 @@ class Run:
         self.pipeline.restorer.calls.clear()
         photos = find_photos(self.source, self.output)
         report = lambda record, earlier: self.records.append(record)  # noqa: E731
-        return run_photos(self.pipeline, photos, self.output, settings, report, **options)
+        place, resume = Place(str(self.output)), ResumeOptions(**options)
+        return run_photos(self.task(settings), photos, place, report, resume)
+
+    def task(self, settings: Settings) -> PhotoTask:
+        return PhotoTask(settings, make=lambda device, settings: self.pipeline)
 
     def files(self) -> set[str]:
-        return {p.relative_to(self.output).as_posix() for p in self.output.rglob("*") if p.is_file()}
+        found = (p.relative_to(self.output).as_posix() for p in self.output.rglob("*") if p.is_file())
+        return {name for name in found if not name.startswith(".lock")}
 
     def statistics(self, stage: str) -> dict:
         return json.loads((self.output / f"{stage}_stats.json").read_text())
@@ -115,9 +124,10 @@ def test_a_failure_costs_one_photo(source: Path) -> None:
 
 def test_a_file_that_vanishes_is_reported(source: Path) -> None:
     run = Run(source)
-    photos = find_photos(source, run.output)
+    photos = list(find_photos(source, run.output))
     (source / "b.png").unlink()
-    summary = run_photos(run.pipeline, photos, run.output, LIGHT, lambda record, _: run.records.append(record))
+    report = lambda record, _: run.records.append(record)  # noqa: E731
+    summary = run_photos(run.task(LIGHT), photos, Place(str(run.output)), report)
     assert summary.failed == 1 and "does not exist" in run.records[1].error
 
 

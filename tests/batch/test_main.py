@@ -8,6 +8,7 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 import batch.main
+import batch.photo_task
 from tests.batch.tiny_run import make_reconstructor
 from tests.fakes import make_photo
 
@@ -15,7 +16,7 @@ from tests.fakes import make_photo
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Calls the command line on a folder of one photo; gives exit code and all that was said, on one line."""
-    monkeypatch.setattr(batch.main, "make_reconstructor", make_reconstructor)
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", make_reconstructor)
     folder = tmp_path / "in"
     folder.mkdir()
     PillowImage.fromarray(make_photo(60, 80)).save(folder / "a.png")

@@ -1,9 +1,12 @@
-"""Measures restoration on pairs of clean and degraded photos, through the same pipeline users run.
+"""The restoration benchmark: what users get, against the input, a classical filter and RealESRGAN_x4plus.
 
     python -m train.restoration.evaluate --data DATA/eval --output runs/eval-restoration
+    python -m train.restoration.evaluate --data DATA/eval --output runs/eval-restoration --peers PYTHON
 
-``--data`` holds ``degradations.csv`` and the images it names, unpacked. PSNR, SSIM and
-sharpness are taken inside the face boxes of that table.
+``--data`` holds ``degradations.csv`` and the images it names, unpacked. All scores are taken inside
+the face boxes of that table, after the whole pipeline: find, align, restore, paste. ``--peers`` names a
+Python with the judges of ``judges.py``; without it the columns that need them are left out. Leaves
+``benchmark.json``, ``benchmark.md`` and sheets of the best and the worst results.
 """
 
 from __future__ import annotations
@@ -11,62 +14,171 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections import defaultdict
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from rich.progress import track
 
 from facerecon.images import load_image, save_image
 from facerecon.metrics import psnr, sharpness, ssim
-from facerecon.pipeline import FaceReconstructor
-from facerecon.types import FaceReconError, Image
+from facerecon.pipeline import FaceReconstructor, NoFaceError
+from facerecon.restoration.scoring import natural_faces
+from facerecon.types import Image
+from train.restoration.judges import RIVAL
+from train.restoration.report import markdown, sheet, summarise
 
-FIDELITIES = (0.0, 0.5, 1.0)
-
-
-def inside(image: Image, row: dict[str, str]) -> Image:
-    """The part of an image inside the row's face box."""
-    x0, y0, x1, y1 = (int(float(row[k])) for k in ("x0", "y0", "x1", "y1"))
-    return image[y0:y1, x0:x1]
-
-
-def restore_all(pipeline: FaceReconstructor, image: Image) -> dict[float, Image]:
-    """The photo restored at each fidelity; a photo without a found face stays as it was."""
-    out = {}
-    for fidelity in FIDELITIES:
-        try:
-            out[fidelity] = pipeline.restore(image, fidelity=fidelity).image
-        except FaceReconError:
-            out[fidelity] = image
-    return out
+LEVELS = ("light", "medium", "heavy")
+OURS = {"ours_w1": 1.0, "ours_w05": 0.5}
+INPUT, CLASSICAL, CLEAN = "input", "classical", "clean"
+BATCH = 8
 
 
-def measure(pipeline: FaceReconstructor, root: Path, limit: int | None, sheets: Path | None) -> dict:
-    """Mean scores by level and by what was done to the photo, and how many photos had no face found."""
+@dataclass
+class Sample:
+    """One degraded photo of the table and what came of it.
+
+    Attributes:
+        name: file name without ending, with the level in front.
+        level: of :data:`LEVELS`.
+        clean: path of the photo before it was degraded.
+        file: path of the degraded photo.
+        box: of the face, pixels.
+        scale: by how much it had been shrunk.
+        scores: by method and name of the score.
+    """
+
+    name: str
+    level: str
+    clean: Path
+    file: Path
+    box: tuple[int, int, int, int]
+    scale: float
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def inside(self, image: Image) -> Image:
+        """The part of a photo inside the face's box."""
+        x0, y0, x1, y1 = self.box
+        return image[y0:y1, x0:x1]
+
+
+def read_samples(root: Path, limit: int | None) -> list[Sample]:
+    """The rows of ``degradations.csv``, about ``limit`` clean photos of them evenly spread, each at every level."""
     rows = list(csv.DictReader(open(root / "degradations.csv")))
-    rows = rows[:: max(len(rows) // limit, 1)] if limit else rows
-    scores: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
-    strips: dict[str, list[Image]] = defaultdict(list)
-    for row in track(rows, description="Restoring"):
-        clean, degraded = load_image(root / row["clean"]), load_image(root / row["file"])
-        images = {"input": degraded, **{f"fidelity {k}": v for k, v in restore_all(pipeline, degraded).items()}}
-        level = scores[row["level"]]
-        level["no face found"].append(float(np.array_equal(images["fidelity 1.0"], degraded)))
-        for name, image in images.items():
-            mine, truth = inside(image, row), inside(clean, row)
-            level[f"{name} psnr"].append(psnr(mine, truth))
-            level[f"{name} ssim"].append(ssim(mine, truth))
-            level[f"{name} sharpness"].append(sharpness(mine))
-        if sheets and len(strips[row["level"]]) < 12 and len(level["input psnr"]) % 6 == 1:
-            strips[row["level"]].append(np.concatenate([_thumb(i) for i in (*images.values(), clean)], 1))
-    for name, strip in strips.items():
-        save_image(sheets / f"{name}.png", np.concatenate(strip))
-    return {level: {k: float(np.mean(v)) for k, v in values.items()} for level, values in scores.items()}
+    photos = sorted({row["clean"] for row in rows})
+    if limit and limit < len(photos):
+        photos = [photos[i] for i in np.linspace(0, len(photos) - 1, limit).round().astype(int)]
+    return [_sample(root, row) for row in rows if row["clean"] in set(photos)]
 
 
-def _thumb(image: Image) -> Image:
-    return image[:: max(image.shape[0] // 256, 1), :: max(image.shape[1] // 256, 1)]
+def _sample(root: Path, row: dict[str, str]) -> Sample:
+    box = tuple(int(float(row[key])) for key in ("x0", "y0", "x1", "y1"))
+    name = f"{row['level']}_{Path(row['clean']).stem}"
+    return Sample(name, row["level"], root / row["clean"], root / row["file"], box, float(row["scale"]))
+
+
+def classical(image: Image) -> Image:
+    """The best filter without learning: bilateral, then unsharp masking; the photos were enlarged bicubically."""
+    smooth = cv2.bilateralFilter(image, 7, 22, 2.5)
+    return np.clip(smooth + 0.5 * (smooth - cv2.GaussianBlur(smooth, (0, 0), 2).astype(np.float32)), 0, 255).astype(np.uint8)
+
+
+def restore(pipeline: FaceReconstructor, photos: list[Image], fidelity: float) -> tuple[list[Image], list[bool], float]:
+    """Photos restored in one batch, which of them had a face, and seconds a photo."""
+    started = time.perf_counter()
+    try:
+        images, found = [r.image for r in pipeline.restore(photos, fidelity=fidelity)], [True] * len(photos)
+    except NoFaceError:  # one of them: each by itself
+        images, found = [], []
+        for photo in photos:
+            try:
+                images.append(pipeline.restore(photo, fidelity=fidelity).image)
+                found.append(True)
+            except NoFaceError:
+                images.append(photo)
+                found.append(False)
+    return images, found, (time.perf_counter() - started) / len(photos)
+
+
+def results(pipeline: FaceReconstructor, samples: list[Sample]) -> Iterator[tuple[Sample, dict[str, Image]]]:
+    """Every sample with its photo by method; seconds go into the samples' scores."""
+    for start in track(range(0, len(samples), BATCH), description="Restoring"):
+        part = samples[start : start + BATCH]
+        inputs = [load_image(s.file) for s in part]
+        by_method: dict[str, list[Image]] = {INPUT: inputs, CLEAN: [load_image(s.clean) for s in part]}
+        started = time.perf_counter()
+        by_method[CLASSICAL] = [classical(image) for image in inputs]
+        seconds = {CLASSICAL: (time.perf_counter() - started) / len(part)}
+        for method, fidelity in OURS.items():
+            by_method[method], found, seconds[method] = restore(pipeline, inputs, fidelity)
+            for s, has_face in zip(part, found):
+                s.scores.setdefault(method, {})["no_face"] = float(not has_face)
+        for i, s in enumerate(part):
+            for method, took in seconds.items():
+                s.scores.setdefault(method, {})["ms"] = took * 1000
+            yield s, {method: images[i] for method, images in by_method.items()}
+
+
+def measure(sample: Sample, method: str, image: Image, clean: Image) -> None:
+    """Adds the scores that need no judge."""
+    mine, truth, scores = sample.inside(image), sample.inside(clean), sample.scores.setdefault(method, {})
+    if method != CLEAN:
+        scores |= {"psnr": psnr(mine, truth), "ssim": ssim(mine, truth)}
+    scores["sharpness"] = sharpness(mine)
+    model = natural_faces()
+    if model is not None:
+        scores["niqe"] = model.distance(mine)
+
+
+def ask_judges(python: Path, folder: Path, samples: list[Sample]) -> None:
+    """Runs ``judges.py``, and adds the rival and what the judges say to the scores."""
+    photos = [{"name": s.name, "box": s.box, "scale": s.scale} for s in samples]
+    (folder / "photos.json").write_text(json.dumps(photos))
+    script = Path(__file__).with_name("judges.py")
+    subprocess.run([str(python), str(script), str(folder)], check=True)
+    judged = json.loads((folder / "judged.json").read_text())
+    for sample in samples:
+        for method, scores in judged["scores"].items():
+            sample.scores.setdefault(method, {}).update(scores[sample.name])
+        seconds = judged["seconds"][RIVAL].get(sample.name)
+        if seconds is not None:
+            rival = load_image(folder / RIVAL / f"{sample.name}.png")
+            measure(sample, RIVAL, rival, load_image(sample.clean))
+            sample.scores[RIVAL]["ms"] = seconds * 1000
+
+
+def benchmark(
+    pipeline: FaceReconstructor, root: Path, output: Path, limit: int | None = None, peers: Path | None = None
+) -> dict[str, Any]:
+    """Measures, and writes tables and sheets.
+
+    Args:
+        root: folder of ``degradations.csv``.
+        output: where pictures, tables and sheets go.
+        limit: clean photos to measure on; None or 0 takes all.
+        peers: a Python that has the judges and the rival.
+
+    Returns:
+        What :func:`train.restoration.report.summarise` gives.
+    """
+    samples, images = read_samples(root, limit), output / "images"
+    for sample, by_method in results(pipeline, samples):
+        for method, image in by_method.items():
+            measure(sample, method, image, by_method[CLEAN])
+            save_image(images / method / f"{sample.name}.png", image)
+    if peers:
+        ask_judges(peers, images, samples)
+    summary = summarise(samples)
+    (output / "benchmark.json").write_text(json.dumps(summary, indent=1))
+    (output / "benchmark.md").write_text(markdown(summary))
+    for level in LEVELS:
+        sheet(images, [s for s in samples if s.level == level], output / f"{level}.jpg")
+    return summary
 
 
 def main() -> None:
@@ -74,16 +186,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="measure on about this many photos only")
+    parser.add_argument("--limit", type=int, default=60, help="clean photos to measure on, each at three levels; 0 takes all")
+    parser.add_argument("--peers", type=Path, help="a Python that has the judges and the rival")
+    parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
-    table = measure(FaceReconstructor.from_pretrained(), args.data, args.limit, args.output)
-    (args.output / "restoration.json").write_text(json.dumps(table, indent=2))
-    for level, values in table.items():
-        gain = values["fidelity 1.0 psnr"] - values["input psnr"]
-        print(f"{level}: input {values['input psnr']:.2f} dB, fidelity 1 gains {gain:+.2f} dB, "
-              f"sharpness {values['input sharpness']:.4f} -> {values['fidelity 0.5 sharpness']:.4f} at 0.5, "
-              f"no face found in {values['no face found']:.1%}")
+    pipeline = FaceReconstructor.from_pretrained(device=args.device)
+    print(markdown(benchmark(pipeline, args.data, args.output, args.limit, args.peers)))
 
 
 if __name__ == "__main__":

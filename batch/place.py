@@ -1,0 +1,123 @@
+"""The output folder: a folder of this machine, or an fsspec URL that finished files are put to."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batch.sources import filesystem, is_remote
+from facerecon.types import FaceReconError
+
+MANIFEST = "manifest.jsonl"
+_SAVE_EVERY_S = 30.0
+
+
+class PlaceError(FaceReconError):
+    """A store that refuses a file, and why."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where results go.
+
+    Attributes:
+        location: a path or an fsspec URL.
+    """
+
+    location: str
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is a URL."""
+        return is_remote(self.location)
+
+    @property
+    def home(self) -> Path:
+        """Where the manifest and the lock are: the folder itself, or for a URL a folder of this machine's cache."""
+        if not self.remote:
+            return Path(self.location)
+        name = hashlib.sha256(self.location.rstrip("/").encode()).hexdigest()[:16]
+        return Path.home() / ".cache" / "facerecon" / "batch" / name
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder to write a photo's files into; those of a URL must be given to :meth:`publish`."""
+        if not self.remote:
+            yield Path(self.location)
+            return
+        with tempfile.TemporaryDirectory(prefix="facerecon-out-") as folder:
+            yield Path(folder)
+
+    def publish(self, folder: Path, files: Iterable[Path]) -> None:
+        """Puts files of a staging folder where they belong; nothing to do for a local place."""
+        if not self.remote:
+            return
+        system, root = filesystem(self.location)
+        for file in files:
+            target = f"{root.rstrip('/')}/{file.relative_to(folder).as_posix()}"
+            self._try(_put, system, file, target)
+
+    def exists(self, files: Iterable[str]) -> bool:
+        """Whether all files (paths below the place) are there."""
+        if not self.remote:
+            return all((Path(self.location) / file).is_file() for file in files)
+        system, root = filesystem(self.location)
+        return all(self._try(system.exists, f"{root.rstrip('/')}/{file}") for file in files)
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Removes files (paths below the place) of a URL; a task clears a local place itself."""
+        if not self.remote:
+            return
+        system, root = filesystem(self.location)
+        for file in files:
+            path = f"{root.rstrip('/')}/{file}"
+            if self._try(system.exists, path):
+                self._try(system.rm_file, path)
+
+    def fetch_manifest(self) -> None:
+        """Brings the manifest of a URL here, where this machine has none or an older one."""
+        mine = self.home / MANIFEST
+        if not self.remote:
+            return
+        system, root = filesystem(self.location)
+        theirs = f"{root.rstrip('/')}/{MANIFEST}"
+        if not self._try(system.exists, theirs):
+            mine.unlink(missing_ok=True)
+        elif not mine.exists() or system.size(theirs) > mine.stat().st_size:
+            mine.parent.mkdir(parents=True, exist_ok=True)
+            self._try(system.get_file, theirs, str(mine))
+
+    def save(self, files: Iterable[Path]) -> None:
+        """Puts files of :attr:`home` to a URL, as they are now."""
+        self.publish(self.home, [file for file in files if file.exists()])
+
+    def _try(self, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:  # every protocol has errors of its own
+            text = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+            raise PlaceError(f"{self.location} refuses: {text}.") from error
+
+
+class Saver:
+    """Puts the manifest to a URL now and then; does nothing for a local place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place, self._last = place, time.monotonic()
+
+    def tick(self) -> None:
+        """To be called after each batch."""
+        if self._place.remote and time.monotonic() - self._last > _SAVE_EVERY_S:
+            self._place.save([self._place.home / MANIFEST])
+            self._last = time.monotonic()
+
+
+def _put(system: Any, file: Path, target: str) -> None:
+    system.makedirs(target.rpartition("/")[0], exist_ok=True)
+    system.put_file(str(file), target)

@@ -1,0 +1,142 @@
+"""What of a run is done, what is still to do, and what gets written down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from batch.inputs import Listing, Photo
+from batch.manifest import Manifest, Record, digest
+from batch.options import ResumeOptions
+from batch.place import MANIFEST, Place
+from batch.ranks import Ranks
+from batch.sources import content_key
+from batch.statistics import write_statistics
+from batch.task import Task
+from batch.worker import raise_if_full
+from facerecon.types import FaceReconError
+
+logger = logging.getLogger("facerecon.batch")
+Report = Callable[[Record, bool], None]  # a photo's record, and whether it is an earlier run's
+
+
+@dataclass
+class Summary:
+    """Counts of photos: done now, done before, failed (now or before)."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Progress:
+    """Knows what is done, and takes down what gets done."""
+
+    task: Task
+    place: Place
+    manifest: Manifest
+    settings: dict[str, Any]
+    resume: ResumeOptions
+    report: Report
+    summary: Summary = field(default_factory=Summary)
+
+    def __post_init__(self) -> None:
+        self.key = digest(self.settings)
+        self._said: set[str] = set()
+
+    def survey(self, listing: Iterable[Photo], ranks: Ranks) -> int:
+        """Counts this process's photos, and removes results of photos that go by another name now."""
+        if not len(self.manifest):
+            return sum(1 for _ in ranks.share(listing)) if ranks.member is not None else _count(listing)
+        stale: dict[str, Record] = {}
+        total = 0
+        for photo in listing:
+            total += 1
+            record = self.manifest.find_input(photo.relative)
+            if record is not None and record.name != photo.name:
+                stale[record.name] = record
+        if stale:
+            for photo in listing:
+                stale.pop(photo.name, None)  # that name is another photo's now, which will be done again
+        for record in stale.values():
+            self._clear(record)
+        return ranks.share_of(total)
+
+    def missing(self, photos: Iterable[Photo]) -> Iterator[Photo]:
+        """The photos that are to be done; the others are reported."""
+        for photo in photos:
+            earlier = self.manifest.find(photo.name, self.task.stages)
+            if earlier is None:
+                yield photo
+            elif self.is_valid(earlier, photo):
+                self._note(earlier, True)
+            else:
+                if self.place.remote:
+                    self._clear(earlier)
+                yield photo
+
+    def is_valid(self, record: Record, photo: Photo) -> bool:
+        """Whether a photo needs nothing done; says once what settings changed."""
+        if self.resume.force or (self.resume.retry_failed and record.status == "failed"):
+            return False
+        if record.settings != self.key:
+            self._say_what_changed(record.settings)
+            return False
+        if record.input != photo.relative or record.content is None or record.content != content_key(photo):
+            return False
+        return self.place.exists(record.files)
+
+    def take(self, records: list[Record]) -> None:
+        """Writes down what was done."""
+        try:
+            self.manifest.declare(self.key, self.settings)
+            self.manifest.append(records)
+        except OSError as error:
+            raise_if_full(error)
+            raise FaceReconError(f"{self.manifest.path} cannot be written: {error.strerror or error}.") from error
+        for record in records:
+            self._note(record, False)
+
+    def finish(self) -> None:
+        """Writes the statistics."""
+        files = write_statistics(self.manifest.reread(), self.place.home, self.task)
+        self.place.save([self.place.home / MANIFEST, *files])
+
+    def _note(self, record: Record, earlier: bool) -> None:
+        self.summary.failed += record.status == "failed"
+        self.summary.skipped += earlier and record.status == "done"
+        self.summary.done += not earlier and record.status == "done"
+        self.report(record, earlier)
+
+    def _clear(self, record: Record) -> None:
+        if self.place.remote:
+            self.place.remove(record.files)
+        else:
+            self.task.clear(self.place.home, record.name)
+
+    def _say_what_changed(self, key: str) -> None:
+        if key in self._said:
+            return
+        self._said.add(key)
+        old, new = _flat(self.manifest.settings.get(key, {})), _flat(self.settings)
+        changes = [f"{name} was {old[name]}, is {new[name]}" for name in sorted(new) if name in old and old[name] != new[name]]
+        what = f" ({'; '.join(changes)})" if changes else ""
+        logger.warning("Photos were done with other settings or weights%s: they are done again.", what)
+
+
+def _count(listing: Iterable[Photo]) -> int:
+    return listing.count() if isinstance(listing, Listing) else sum(1 for _ in listing)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as ``{"versions.head": "..."}``."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return flat

@@ -1,0 +1,173 @@
+"""Where photos lie: files, members of WebDataset tars, and both of them behind fsspec URLs."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+from facerecon.types import FaceReconError
+
+if TYPE_CHECKING:
+    from batch.inputs import Photo
+
+_CHUNK = 1 << 20
+LARGEST_FILE = 2_000_000_000  # bytes that are fetched for one photo
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a tar: its name, its first byte and length, and why it must not be read, if so."""
+
+    name: str
+    span: tuple[int, int]
+    refusal: str | None = None
+
+
+def is_remote(location: str) -> bool:
+    """Whether it is a URL."""
+    return "://" in location
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it.
+
+    Raises:
+        FaceReconError: fsspec, or the package that speaks this protocol, is missing.
+    """
+    try:
+        import fsspec
+
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise FaceReconError(f"{url} needs a package that is missing ({error}): see requirements-ray.txt.") from error
+    except Exception as error:  # every protocol has errors of its own
+        raise FaceReconError(f"{url} cannot be opened: {_short(error)}.") from error
+
+
+def remote_folder(url: str, recursive: bool) -> tuple[str, Iterator[tuple[str, Iterable[str]]]]:
+    """The root of a URL, and for each folder below it its path there and its files' names.
+
+    Raises:
+        FaceReconError: there is nothing at the URL.
+    """
+    system, path = filesystem(url)
+    path = path.rstrip("/")
+    if system.isfile(path):
+        parent = path.rpartition("/")[0]
+        return system.unstrip_protocol(parent), iter([("", [PurePosixPath(path).name])])
+    if not system.exists(path):
+        raise FaceReconError(f"There is nothing at {url}.")
+
+    def folders() -> Iterator[tuple[str, Iterable[str]]]:
+        for here, _, files in system.walk(path, maxdepth=None if recursive else 1):
+            yield here.rstrip("/")[len(path) :].lstrip("/"), list(files)
+
+    return system.unstrip_protocol(path), folders()
+
+
+@contextmanager
+def open_location(location: str) -> Iterator[IO[bytes]]:
+    """A path or URL, opened for reading bytes."""
+    if not is_remote(location):
+        with open(location, "rb") as file:
+            yield file
+        return
+    system, path = filesystem(location)
+    with system.open(path, "rb") as file:
+        yield file
+
+
+def tar_problem(location: str) -> str | None:
+    """Why a tar cannot be listed, in one sentence; None when it can."""
+    try:
+        with open_location(location) as file, tarfile.open(fileobj=file, mode="r:"):
+            return None
+    except (OSError, tarfile.TarError, FaceReconError) as error:
+        return f"It is no tar that can be read (compressed tars cannot): {_short(error)}."
+
+
+def tar_members(location: str) -> Iterator[Member]:
+    """Every file of an uncompressed tar in order; reads headers only. A tar that is cut off ends early."""
+    with open_location(location) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        while True:
+            try:
+                entry = tar.next()
+            except (tarfile.TarError, OSError, ValueError):
+                return
+            if entry is None:
+                return
+            tar.members.clear()  # tarfile would remember every member
+            if not entry.isdir():
+                yield Member(entry.name, (entry.offset_data, entry.size), _member_refusal(entry))
+
+
+def _member_refusal(entry: tarfile.TarInfo) -> str | None:
+    path = PurePosixPath(entry.name)
+    if path.is_absolute() or ".." in path.parts:
+        return "Its name leads out of the tar."
+    if not entry.isreg() or entry.issparse():
+        return "It is no regular file."
+    return None
+
+
+@contextmanager
+def local_file(photo: Photo) -> Iterator[Path]:
+    """The photo as a file of this machine: itself, or a temporary copy of the same name.
+
+    Raises:
+        FaceReconError: it cannot be fetched.
+    """
+    if photo.span is None and not is_remote(photo.location):
+        yield Path(photo.location)
+        return
+    with tempfile.TemporaryDirectory(prefix="facerecon-") as folder:
+        copy = Path(folder) / PurePosixPath(photo.relative).name
+        try:
+            with copy.open("wb") as target:
+                for chunk in _chunks(photo):
+                    target.write(chunk)
+        except FaceReconError:
+            raise
+        except Exception as error:  # every protocol has errors of its own
+            raise FaceReconError(f"{photo.relative} cannot be fetched: {_short(error)}.") from error
+        yield copy
+
+
+def content_key(photo: Photo) -> str | None:
+    """What changes when the photo does, or None where it cannot be read.
+
+    SHA-256 of the bytes of local files and members of local tars. A URL's bytes are not
+    fetched for it: there it is what the store says of the file (size, time, tag).
+    """
+    if photo.refusal is not None:
+        return "refused"
+    try:
+        if is_remote(photo.location):
+            system, path = filesystem(photo.location)
+            return hashlib.sha256(f"{system.ukey(path)} {photo.span}".encode()).hexdigest()
+        digest = hashlib.sha256()
+        for chunk in _chunks(photo):
+            digest.update(chunk)
+        return digest.hexdigest()
+    except Exception:  # reading it will say why
+        return None
+
+
+def _chunks(photo: Photo) -> Iterator[bytes]:
+    start, left = photo.span or (0, LARGEST_FILE)
+    with open_location(photo.location) as file:
+        if start:
+            file.seek(start)
+        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def _short(error: BaseException) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")

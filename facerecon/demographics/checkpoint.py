@@ -1,0 +1,59 @@
+"""The estimator's file: convolutions as whole numbers of 8 bits with a scale for each output channel, the rest float16."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from facerecon.demographics.network import DemographicsNetwork, NetworkConfig, fold
+from facerecon.types import FaceReconError
+
+FILE = "demographics.safetensors"
+_SCALE = ".scale"
+
+
+def compress(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state of float32 as it is stored."""
+    stored = {}
+    for name, value in state.items():
+        if value.ndim == 4:
+            scale = value.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / 127
+            stored[name] = (value / scale).round().to(torch.int8).contiguous()
+            stored[name + _SCALE] = scale.float()
+        else:
+            stored[name] = value.half().contiguous()
+    return stored
+
+
+def expand(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 state back from :func:`compress`."""
+    names = [name for name in stored if not name.endswith(_SCALE)]
+    return {n: stored[n].float() * stored[n + _SCALE] if n + _SCALE in stored else stored[n].float() for n in names}
+
+
+def save(path: Path, network: DemographicsNetwork, temperatures: dict[str, float], facts: dict | None = None) -> None:
+    """Writes a folded network with the temperatures of its heads, and facts for the reader."""
+    metadata = {"config": network.config.to_dict(), "temperatures": temperatures, "facts": facts or {}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(compress(network.state_dict()), path, {k: json.dumps(v) for k, v in metadata.items()})
+
+
+def load(path: Path) -> tuple[DemographicsNetwork, dict[str, float]]:
+    """The folded network, float32 and ready for use, and the temperatures of its heads.
+
+    Raises:
+        FaceReconError: the file is no such checkpoint.
+    """
+    try:
+        with safe_open(str(path), "pt") as handle:
+            metadata = handle.metadata()
+        network = fold(DemographicsNetwork(NetworkConfig.from_dict(json.loads(metadata["config"]))))
+        network.load_state_dict(expand(load_file(path)))
+        return network, json.loads(metadata["temperatures"])
+    except Exception as error:
+        raise FaceReconError(f"The demographics checkpoint {path.name} cannot be used: {error}") from error

@@ -1,0 +1,131 @@
+"""The photo's light taken out of what the photo shows of the skin.
+
+Shading is fitted as second-order spherical harmonics (Ramamoorthi and Hanrahan 2001) over
+the reconstructed normals: what the encoder says of the light is the start, and the photo's
+own skin, compared with a mean skin, corrects it. What harmonics cannot follow, such as the
+shadow of the nose, differs between the two sides of the face; that is evened out at a
+coarse scale, so that marks and freckles of one side stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+
+from facerecon.reconstruction.appearance import Appearance
+from facerecon.reconstruction.texture_atlas import TextureAtlas
+from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
+from facerecon.rendering import vertex_normals
+from facerecon.rendering.shading import linear_to_srgb, sh_basis, srgb_to_linear
+from facerecon.types import HeadParameters
+
+DARKEST = 0.22
+"""Shade, relative to the reference, below which nothing is brightened further: there is only noise."""
+BRIGHTEST = 1.8
+REFERENCE_PERCENTILE = 65.0
+"""The lit part of the face keeps its brightness: of all shades on it, this percentile becomes 1."""
+PRIOR_PULL = 0.04
+"""How strongly the fit holds to the encoder's light, relative to the photo's evidence."""
+OUTLIER = 0.25
+"""Ratio to the fitted shade beyond which skin counts less: hair, highlights, cast shadows."""
+ROUNDS = 6
+ASYMMETRY_REACH, ASYMMETRY_STIFFNESS = 6.0, 2.0
+LARGEST_ASYMMETRY = 1.2  # log of a ratio between the sides
+FEWEST_TEXELS = 400  # of a texture of 1024
+
+
+def remove_light(
+    texels: PhotoTexels, parameters: HeadParameters, vertices: np.ndarray, atlas: TextureAtlas, prior: Appearance
+) -> PhotoTexels:
+    """The photo's texels as they would look in an even light of the same strength.
+
+    A face that shows too little skin is returned as it is.
+
+    Args:
+        vertices: (V, 3) metres, head frame, with expression.
+    """
+    basis = _basis(vertices, parameters, atlas)
+    colour, albedo = _linear(texels.lab), _linear(prior.lab)
+    light = _fit_light(colour, albedo, basis, texels, parameters, atlas, prior)
+    if light is None:
+        return texels
+    shade = basis @ light
+    shade /= _reference(shade, _skin_weight(texels, atlas, prior))
+    flat = colour / np.clip(shade, DARKEST, BRIGHTEST)
+    flat *= _even_sides(flat, texels, atlas, prior)[..., None]
+    return replace(texels, lab=cv2.cvtColor(_encoded(flat), cv2.COLOR_RGB2LAB))
+
+
+def _basis(vertices: np.ndarray, parameters: HeadParameters, atlas: TextureAtlas) -> np.ndarray:
+    """Spherical harmonics (S, S, 9) float32 of each texel's normal in the camera's frame."""
+    points = torch.from_numpy(np.asarray(vertices, np.float32))[None]
+    normals = vertex_normals(points, torch.from_numpy(atlas.faces))[0].numpy() @ np.asarray(parameters.rotation).T
+    spread = atlas.spread(normals)
+    spread /= np.maximum(np.linalg.norm(spread, axis=-1, keepdims=True), 1e-6)
+    return sh_basis(torch.from_numpy(spread)).numpy()
+
+
+def _linear(lab: np.ndarray) -> np.ndarray:
+    rgb = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)
+    return srgb_to_linear(torch.from_numpy(rgb)).numpy()
+
+
+def _encoded(linear: np.ndarray) -> np.ndarray:
+    return linear_to_srgb(torch.from_numpy(np.ascontiguousarray(linear, np.float32))).clamp(0, 1).numpy()
+
+
+def _skin_weight(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) -> np.ndarray:
+    """How much each texel (S, S) tells of the light: bare skin of the face that the photo shows."""
+    masks = atlas.masks
+    bare = masks["face"] * (1 - masks["lips"]) * (1 - masks["eyes"]) * (1 - ramp(prior.hair_growth, 0.02, 0.2))
+    return np.where(atlas.skin, bare * texels.trust, 0)
+
+
+def _fit_light(
+    colour: np.ndarray, albedo: np.ndarray, basis: np.ndarray, texels: PhotoTexels, parameters: HeadParameters,
+    atlas: TextureAtlas, prior: Appearance,
+) -> np.ndarray | None:  # fmt: skip
+    """Light times skin tone, (9, 3): robust least squares of photo over mean skin, or None without skin."""
+    weight = _skin_weight(texels, atlas, prior)
+    rows = np.flatnonzero(weight.ravel() > 0.2)
+    if len(rows) < FEWEST_TEXELS * (atlas.size / 1024) ** 2:
+        return None
+    rows = rows[:: max(len(rows) // 8000, 1)]
+    b, w = basis.reshape(-1, 9)[rows].astype(np.float64), weight.ravel()[rows].astype(np.float64)
+    ratio = colour.reshape(-1, 3)[rows] / np.maximum(albedo.reshape(-1, 3)[rows], 0.02)
+    start = np.asarray(parameters.lighting, np.float64)
+    # The encoder's light has a strength of its own: it is brought to this photo's, channel by channel.
+    seen = np.maximum(b @ start, 1e-3)
+    start = start * (np.average(ratio, axis=0, weights=w) / np.average(seen, axis=0, weights=w))
+    light = start
+    for _ in range(ROUNDS):
+        shade = b @ light
+        off = np.abs(ratio - shade).mean(1) / (OUTLIER * max(float(np.median(shade)), 1e-3))
+        trust = w / (1 + off**2)
+        system = (b * trust[:, None]).T @ b
+        pull = PRIOR_PULL * trust.sum() * np.eye(9) / 9
+        light = np.linalg.solve(system + pull, (b * trust[:, None]).T @ ratio + pull @ start)
+    return light
+
+
+def _reference(shade: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Shade (3,) of the face's lit part: the skin keeps the colour it has there."""
+    sure = weight > 0.5 if (weight > 0.5).any() else weight > 0.2
+    lit = shade[sure]
+    brightness = lit.mean(1)
+    near = np.abs(brightness - np.percentile(brightness, REFERENCE_PERCENTILE))
+    return np.maximum(lit[near <= np.percentile(near, 15)].mean(0), 1e-3)
+
+
+def _even_sides(flat: np.ndarray, texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) -> np.ndarray:
+    """Factors (S, S) that bring the coarse brightness of both sides of the face together."""
+    bright = np.log(np.maximum(flat.mean(-1), 1e-3)).astype(np.float32)
+    weight = _skin_weight(texels, atlas, prior).astype(np.float32)
+    other, other_weight = cv2.split(atlas.flip(cv2.merge([bright, weight])))
+    difference = np.clip(other - bright, -LARGEST_ASYMMETRY, LARGEST_ASYMMETRY)
+    values, known = atlas.gather(difference[..., None], np.minimum(weight, other_weight) ** 2)
+    smooth = atlas.graph.membrane(values, known, ASYMMETRY_REACH, ASYMMETRY_STIFFNESS)
+    return np.exp(0.5 * atlas.spread(smooth)[..., 0])

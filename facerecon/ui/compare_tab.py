@@ -1,0 +1,122 @@
+"""The tab that rebuilds one head twice: with what is known of the person, and as the average person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from facerecon.types import Demographics, Result
+from facerecon.ui import demographics_form, visitors
+from facerecon.ui.demographics_form import DemographicsForm
+from facerecon.ui.engine import Engine, Seen
+from facerecon.ui.errors import alert
+from facerecon.ui.heads import HeadView
+from facerecon.ui.limits import AT_ONCE
+from facerecon.ui.photo_tab import photo_input
+from facerecon.ui.photo_work import look, open_upload
+from facerecon.ui.results import Finished, finish
+from facerecon.ui.statistics import as_html
+
+INTRODUCTION = (
+    "One photo, two heads: at the left with what is known of the person, at the right as if nothing were. "
+    "Age, gender and ancestry move the head where the photo does not decide: its back, its sides, its depth."
+)
+AVERAGE = Demographics(auto_detect=False)
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+class CompareTab:
+    """Lays the tab out in the surrounding ``gr.Blocks`` and wires it."""
+
+    def __init__(self, engine: Engine, examples: list[Path]) -> None:
+        self.engine = engine
+        gr.HTML(f'<p class="fr-lead">{INTRODUCTION}</p>', padding=False)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=300):
+                self.photo = photo_input("Your photo", "compare-photo", 260)
+                if examples:
+                    gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these")
+                self.form = DemographicsForm()
+                self.go = gr.Button("Compare", variant="primary", size="lg", interactive=False, elem_id="compare-go")
+                self.message = gr.HTML("", padding=False)
+            with gr.Column(scale=9, min_width=300):
+                with gr.Row(equal_height=False, elem_classes="fr-stage"):
+                    with gr.Column(min_width=300):
+                        self.with_view = HeadView("With demographics", "compare-with", 500, sync="compare")
+                        self.with_figures = gr.HTML("", padding=False)
+                    with gr.Column(min_width=300):
+                        self.without_view = HeadView("Without demographics", "compare-without", 500, sync="compare")
+                        self.without_figures = gr.HTML("", padding=False)
+                self.difference = gr.HTML("", padding=False, elem_id="compare-difference")
+        self._wire()
+
+    def _wire(self) -> None:
+        networks = {"concurrency_id": "networks", "concurrency_limit": AT_ONCE, "api_visibility": "private"}
+        self.photo.change(
+            self._look, [self.photo, self.form.auto_detect],
+            [self.go, self.message, self.form.estimate, *self.form.fields[1:-1]], show_progress="hidden", **networks,
+        )  # fmt: skip
+        self.go.click(
+            self._run, [self.photo, self.with_view.shows_simple, *self.form.fields],
+            [
+                self.message, self.difference, *self.with_view.outputs, self.with_figures,
+                *self.without_view.outputs, self.without_figures,
+            ],
+            show_progress_on=[self.with_figures, self.without_figures], **networks,
+        )  # fmt: skip
+
+    def _look(self, path: str | None, auto_detect: bool) -> dict[Any, Any]:
+        seen, message = None, ""
+        if path:
+            try:
+                seen = look(self.engine, path)
+            except Exception as error:
+                message = alert(error)
+        person = _largest(seen)
+        return {
+            self.go: gr.Button(interactive=seen is not None),
+            self.message: message,
+            **self.form.show(person, auto_detect),
+        }
+
+    def _run(self, request: gr.Request, path: str | None, simple: bool, *form: Any) -> dict[Any, Any]:
+        try:
+            known = self._head(path, demographics_form.stated(*form), request)
+            average = self._head(path, AVERAGE, request)
+        except Exception as error:
+            return {self.message: alert(error)}
+        return {
+            self.message: "",
+            self.difference: as_html(_differences(known, average)),
+            **self.with_view.update(known, known.heads[0], simple),
+            self.with_figures: as_html(known.heads[0].figures),
+            **self.without_view.update(average, average.heads[0], simple),
+            self.without_figures: as_html(average.heads[0].figures),
+        }
+
+    def _head(self, path: str | None, person: Demographics | None, request: gr.Request) -> Finished:
+        photo, focal_px = open_upload(path)
+        *_, result = self.engine.run(photo, focal_px, 0.7, 1, "largest", person)
+        assert isinstance(result, Result)
+        return finish(visitors.new_folder(request.session_hash), photo, result, self.engine.pipeline)
+
+
+def _largest(seen: Seen | None) -> Demographics | None:
+    if seen is None:
+        return None
+    return seen.people[max(range(len(seen.faces)), key=lambda i: seen.faces[i].size)]
+
+
+def _differences(known: Finished, average: Finished) -> dict[str, str]:
+    """How far the two heads are apart, in words and millimetres."""
+    one, other = ((finished.reconstructions or [])[0].vertices for finished in (known, average))
+    apart = np.linalg.norm(one - other, axis=1) * 1000
+    width = (np.ptp(one[:, 0]) - np.ptp(other[:, 0])) * 1000
+    return {
+        "Between the heads, mean": f"{apart.mean():.1f} mm",
+        "At most": f"{apart.max():.1f} mm",
+        "Width, with less without": f"{width:+.1f} mm",
+    }

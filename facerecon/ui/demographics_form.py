@@ -1,0 +1,97 @@
+"""The fields that say who is in a photo: read from it, editable, each of them optional."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from facerecon.demographics import RACES
+from facerecon.types import Demographics
+
+UNSPECIFIED = ("Unspecified", "")
+HINT = "Values are filled in from the photo. They are rough guesses: correct what is wrong, or leave it unspecified."
+
+
+class DemographicsForm:
+    """Lays the fields out and wires them.
+
+    Attributes:
+        fields: for the inputs of an event; :func:`stated` takes their values.
+        estimate: state, what the network takes the person for (``Demographics`` or None).
+    """
+
+    def __init__(self) -> None:
+        self.estimate = gr.State(None)
+        self.auto_detect = gr.Checkbox(True, label="Detect from the photo", info=HINT)
+        with gr.Row():
+            self.use_age = gr.Checkbox(False, label="State the age", min_width=110, scale=1)
+            self.age = gr.Slider(0, 100, 35, step=1, label="Age in years", interactive=False, min_width=160, scale=3)
+        self.gender = gr.Radio([UNSPECIFIED, ("Female", "female"), ("Male", "male")], value="", label="Gender")
+        self.race = gr.Dropdown([UNSPECIFIED, *RACES], value="", label="Race")
+        self.ethnicity = gr.Textbox(
+            label="Ethnicity", placeholder="In your own words", max_lines=1, max_length=100
+        )
+        self.fields = [
+            self.auto_detect, self.use_age, self.age, self.gender, self.race, self.ethnicity, self.estimate,
+        ]  # fmt: skip
+        self._shown = [self.use_age, self.age, self.gender, self.race, self.ethnicity]
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self.use_age.change(lambda on: gr.Slider(interactive=on), self.use_age, self.age, **quiet)
+        self.auto_detect.input(self._toggle, [self.auto_detect, self.estimate], self._shown, **quiet)
+
+    def show(self, person: Demographics | None, auto_detect: bool) -> dict[Any, Any]:
+        """Updates that show a newly detected person, or nobody; what is not detected stays unspecified."""
+        values = _values(person) if auto_detect else _values(None)
+        return {self.estimate: person, **dict(zip(self._shown, values))}
+
+    def _toggle(self, auto_detect: bool, person: Demographics | None) -> list[Any]:
+        return _values(person if auto_detect else None)
+
+
+def stated(
+    auto_detect: bool,
+    use_age: bool,
+    age: float | None,
+    gender: str | None,
+    race: str | None,
+    ethnicity: str | None,
+    estimate: Demographics | None = None,
+) -> Demographics | None:
+    """What the form says of the person; None where that is nothing and the network may judge.
+
+    A field that still shows the estimate is left to the network, which knows it more finely
+    than in words. A field that the visitor emptied is the average's; then nothing is left to
+    the network, and the other fields are taken as they stand. So they are where the estimate is
+    not the head network's own (``auto_detect`` False), touched or not.
+    """
+    said = Demographics(
+        age=float(age) if use_age and age is not None else None,
+        gender=gender if gender in ("female", "male") else None,
+        race=race or None,
+        ethnicity=(ethnicity or "").strip() or None,
+        source="user",
+        auto_detect=auto_detect,
+    )
+    names = ("age", "gender", "race")
+    if auto_detect and estimate is not None:
+        shown = _rounded(estimate)
+        if not estimate.auto_detect:
+            untouched = replace(said, source=shown.source, auto_detect=False) == shown
+            return replace(said, source="estimated" if untouched else "user", auto_detect=False)
+        if any(getattr(said, name) is None and getattr(shown, name) is not None for name in names):
+            return replace(said, auto_detect=False)
+        said = replace(said, **{n: None for n in names if getattr(said, n) == getattr(shown, n)})
+    return None if said == Demographics(source="user") else said
+
+
+def _rounded(person: Demographics) -> Demographics:
+    return replace(person, age=None if person.age is None else float(round(person.age)))
+
+
+def _values(person: Demographics | None) -> list[Any]:
+    person = _rounded(person or Demographics())
+    known = person.age is not None
+    age = gr.Slider(value=int(person.age) if known else 35, interactive=known)
+    return [known, age, person.gender or "", person.race or "", person.ethnicity or ""]

@@ -1,0 +1,154 @@
+"""The pipeline behind the page, on a GPU where the host lends one for a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from facerecon.demographics.estimator import DemographicsEstimator
+from facerecon.faces.align import crop_face
+from facerecon.pipeline import FaceReconstructor
+from facerecon.steps import StepListener
+from facerecon.types import Demographics, Face, FaceReconError, Image, Reconstruction, Restoration, Result
+from facerecon.ui.limits import KnownFaces
+
+PORTRAIT_SIDE = 160
+GPU_SECONDS = 60
+Call = TypeVar("Call", bound=Callable[..., Any])
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Step:
+    """News of a step: ``seconds`` is None when it begins."""
+
+    name: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The faces of a photo: where, how they look, and who they seem to be."""
+
+    faces: list[Face] = field(default_factory=list)
+    portraits: list[Image] = field(default_factory=list)
+    people: list[Demographics] = field(default_factory=list)
+
+
+class Engine:
+    """What the tabs ask of the pipeline.
+
+    The calls are closures, not methods: a host that lends GPUs runs them in another
+    process and sends only their arguments there.
+
+    Attributes:
+        pipeline: the networks.
+        look: ``(photo) -> Seen``.
+        run: ``(photo, focal_px, fidelity, upscale, faces, demographics)``, yields ``Step`` and at last a ``Result``.
+        restore: ``(photo, fidelity, upscale, faces) -> Restoration``.
+        reconstruct: ``(photo, focal_px, faces, demographics) -> list[Reconstruction]`` of the photo as it is.
+        restore_known: ``(photos, face, fidelity) -> list[Restoration]`` of a face whose place is known.
+    """
+
+    def __init__(self, pipeline: FaceReconstructor) -> None:
+        self.pipeline = pipeline
+
+        people = People(pipeline)
+
+        def look(photo: Image) -> Seen:
+            faces = pipeline.detector.detect(photo)
+            portraits = [crop_face(photo, face.points, PORTRAIT_SIDE, "reconstruction")[0] for face in faces]
+            return Seen(faces, portraits, people.judge(photo, faces))
+
+        def run(
+            photo: Image,
+            focal_px: float | None,
+            fidelity: float,
+            upscale: int,
+            faces: str | int,
+            demographics: Demographics | None,
+        ) -> Iterator[Step | Result]:
+            yield from follow(
+                lambda listen: pipeline.run(
+                    photo, fidelity, upscale, faces, demographics, focal_px=focal_px, on_step=listen
+                )
+            )
+
+        def restore(photo: Image, fidelity: float, upscale: int, faces: str | int) -> Restoration:
+            return pipeline.restore(photo, fidelity, upscale, faces)
+
+        def reconstruct(
+            photo: Image, focal_px: float | None, faces: str | int, demographics: Demographics | None
+        ) -> list[Reconstruction]:
+            return pipeline.reconstruct(photo, demographics, faces=faces, focal_px=focal_px)
+
+        def restore_known(photos: list[Image], face: Face, fidelity: float) -> list[Restoration]:
+            return FaceReconstructor(KnownFaces([face]), pipeline.restorer).restore(photos, fidelity)
+
+        self.look, self.run = on_gpu(look), on_gpu(run)
+        self.restore, self.reconstruct = on_gpu(restore), on_gpu(reconstruct)
+        self.restore_known = on_gpu(restore_known)
+
+
+def on_gpu(call: Call) -> Call:
+    """``spaces.GPU`` where the package ``spaces`` is installed, as on Hugging Face's shared GPUs; else the call itself."""
+    try:
+        import spaces
+    except ImportError:
+        return call
+    return spaces.GPU(duration=GPU_SECONDS)(call)
+
+
+def follow(work: Callable[[StepListener], Value]) -> Iterator[Step | Value]:
+    """Yields the steps of ``work`` as they happen, then what it gives; raises what it raises."""
+    news: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+
+    def do() -> None:
+        try:
+            news.put((True, work(lambda name, seconds: news.put((False, Step(name, seconds))))))
+        except Exception as error:
+            news.put((True, error))
+
+    Thread(target=do, daemon=True).start()
+    ended = False
+    while not ended:
+        ended, value = news.get()
+        if isinstance(value, Exception):
+            raise value
+        yield value
+
+
+class People:
+    """Who faces seem to be: the demographics network's word where it is shipped, else the head encoder's.
+
+    ``Demographics.auto_detect`` of an answer is True where it is the encoder's own, which
+    ``run`` comes to by itself.
+    """
+
+    def __init__(self, pipeline: FaceReconstructor) -> None:
+        self.pipeline = pipeline
+
+    def judge(self, photo: Image, faces: list[Face]) -> list[Demographics]:
+        """One answer a face, empty where no network can say."""
+        if not faces:
+            return []
+        photos = [photo] * len(faces)
+        if self.estimator is not None:
+            found = self.estimator.predict(photos, faces)
+            return [replace(estimate.demographics(), auto_detect=False) for estimate in found]
+        try:
+            return [head.demographics for head in self.pipeline.reconstructor.encode(photos, faces)]
+        except FaceReconError:
+            return [Demographics()] * len(faces)
+
+    @cached_property
+    def estimator(self) -> DemographicsEstimator | None:
+        """The network, or None where its weights are not there."""
+        try:
+            return DemographicsEstimator.from_pretrained(device=self.pipeline.device)
+        except FaceReconError:
+            return None

@@ -1,0 +1,215 @@
+"""Finished photos: the files a visitor sees at once, and the ones made when asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import threading
+import zipfile
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from facerecon import outputs
+from facerecon.images import save_image
+from facerecon.pipeline import FaceReconstructor
+from facerecon.types import FaceReconError, Image, Reconstruction, Result
+from facerecon.ui.statistics import figures
+
+NAME = "face"
+INDEX = "result.json"
+PREVIEW_SIDE = 1400  # pixels; the slider shows this, the download has all
+KINDS = {"glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "glTF", "json": "Parameters", "mp4": "Turntable"}
+MOST_RESULTS = 64  # kept in memory, about 4 MB a head
+
+
+class GoneError(FaceReconError):
+    """A result that is no longer kept."""
+
+
+@dataclass(frozen=True)
+class HeadCard:
+    """What a visitor sees of one head.
+
+    Attributes:
+        label: ``"Face 1"``.
+        number: of the face in its photo; the files are named by it.
+        figures: names and values of the statistics.
+        rotation: (9,) head to camera, by rows, for the viewer.
+    """
+
+    label: str
+    number: int
+    figures: dict[str, str]
+    rotation: list[float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished photo and where its files lie.
+
+    Attributes:
+        folder: holds ``restored/``, ``heads/`` and so on as docs/OUTPUTS.md names them, and the previews.
+        seconds: of each step.
+        heads: one for each face that was chosen.
+        reconstructions: the heads themselves while they are in memory; None for a shared result.
+    """
+
+    folder: Path
+    seconds: dict[str, float]
+    heads: list[HeadCard]
+    reconstructions: list[Reconstruction] | None = field(default=None, repr=False)
+
+    @property
+    def previews(self) -> tuple[Path, Path]:
+        """The photo before and after, at a size for the screen."""
+        return self.folder / "before.png", self.folder / "after.png"
+
+    @property
+    def restored(self) -> Path:
+        """The restored photo."""
+        return self.folder / "restored" / f"{NAME}.png"
+
+    def file(self, number: int, kind: str) -> Path:
+        """Where the file of a head lies, or will."""
+        stem = f"{NAME}_{number:02d}"
+        if kind == "json":
+            return self.folder / "parameters" / f"{stem}.json"
+        if kind == "mp4":
+            return self.folder / "renders" / f"{stem}_turntable.mp4"
+        return self.folder / "heads" / (f"{stem}_obj.zip" if kind == "obj" else f"{stem}.{kind}")
+
+    def head(self, label: str | None) -> HeadCard:
+        """The head with this label, else the first."""
+        return next((head for head in self.heads if head.label == label), self.heads[0])
+
+
+def finish(folder: Path, photo: Image, result: Result, pipeline: FaceReconstructor) -> Finished:
+    """Writes the files that everybody wants: previews, restored photo, GLB and parameters of each head."""
+    outputs.write_restoration(folder, NAME, photo, result.restoration)
+    finished = Finished(folder, result.seconds, [_card(head, result, pipeline) for head in result.reconstructions])
+    after = for_screen(result.restoration.image)
+    before = cv2.resize(photo, after.shape[1::-1], interpolation=cv2.INTER_AREA)
+    for path, image in zip(finished.previews, (before, after)):
+        save_image(path, image)
+    write_heads(folder, photo, result.reconstructions, pipeline)
+    outputs.write_json(folder / INDEX, {"seconds": finished.seconds, "heads": [asdict(head) for head in finished.heads]})
+    return replace(finished, reconstructions=[replace(head, visibility=None) for head in result.reconstructions])
+
+
+def write_heads(folder: Path, photo: Image, heads: list[Reconstruction], pipeline: FaceReconstructor) -> None:
+    """Writes GLB and parameters of each head."""
+    versions = pipeline.versions()
+    for head in heads:
+        outputs.write_head(folder, NAME, head, pipeline.head, ("glb",))
+        outputs.write_parameters(folder, NAME, photo, head, pipeline.head, versions)
+
+
+def adopt(finished: Finished, folder: Path) -> Finished:
+    """The same result with its files in another (empty) folder; where the disk allows, without copying a byte."""
+    shutil.copytree(finished.folder, folder, copy_function=_link, dirs_exist_ok=True)
+    return replace(finished, folder=folder)
+
+
+def reopen(folder: Path) -> Finished:
+    """What :func:`finish` wrote, read again.
+
+    Raises:
+        GoneError: it is not there any more.
+    """
+    try:
+        values = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GoneError("This result is no longer kept. Run the photo again.") from error
+    return Finished(folder, values["seconds"], [HeadCard(**head) for head in values["heads"]])
+
+
+def export(finished: Finished, number: int, kind: str, model: Any) -> Path:
+    """A file of one head, made now if it is not there.
+
+    Args:
+        number: ``HeadCard.number``.
+        kind: a key of ``KINDS``.
+
+    Raises:
+        GoneError: neither the file nor what it is made from is kept.
+    """
+    path = finished.file(number, kind)
+    if path.is_file():
+        return path
+    head = next((head for head in finished.reconstructions or () if head.index == number), None)
+    if head is None or not finished.folder.is_dir():
+        raise GoneError("This result is no longer kept. Run the photo again.")
+    if kind == "mp4":  # which needs no photo
+        outputs.write_pictures(finished.folder, NAME, head.texture, head, model, ("turntable",))
+    else:
+        parts = outputs.write_head(finished.folder, NAME, head, model, (kind,))
+        if kind == "obj":
+            _zip(path, parts)
+    return path
+
+
+def for_screen(image: Image, side: int = PREVIEW_SIDE) -> Image:
+    """An image reduced to at most ``side`` pixels."""
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+class Shelf:
+    """Finished photos in memory, by keys that nobody can guess; the ones used longest ago fall off."""
+
+    def __init__(self, most: int = MOST_RESULTS) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._kept: OrderedDict[str, Finished] = OrderedDict()
+
+    def put(self, finished: Finished) -> str:
+        """Keeps it; gives its key."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._kept[key] = finished
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return key
+
+    def get(self, key: str | None) -> Finished:
+        """What was put.
+
+        Raises:
+            GoneError: it fell off, or its files were deleted.
+        """
+        with self._lock:
+            finished = self._kept.get(key or "")
+            if finished is not None and finished.folder.is_dir():
+                self._kept.move_to_end(key)
+                return finished
+            self._kept.pop(key or "", None)
+        raise GoneError("This result is no longer kept. Run the photo again.")
+
+
+def _card(head: Reconstruction, result: Result, pipeline: FaceReconstructor) -> HeadCard:
+    face = next(face for face in result.restoration.faces if face.index == head.index)
+    rotation = head.parameters.rotation.reshape(9).tolist()
+    return HeadCard(f"Face {head.index + 1}", head.index, figures(head, face, len(pipeline.head.faces)), rotation)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _zip(path: Path, parts: list[Path]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            archive.write(part, part.name)
+    return path

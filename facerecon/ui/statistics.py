@@ -1,0 +1,88 @@
+"""The figures of a head, and how they look on the page."""
+
+from __future__ import annotations
+
+import html
+
+from facerecon.outputs import pose_degrees
+from facerecon.types import Demographics, Reconstruction, RestoredFace
+from facerecon.ui.engine import Step
+
+EMPTY = '<div class="fr-figures fr-empty">Vertices, faces, quality and seconds appear here.</div>'
+STEP_LABELS = {"find": "Find faces", "restore": "Restore", "reconstruct": "Rebuild the head", "write": "Write files"}
+SOURCES = {"user": "as you said", "estimated": "read from the photo", "none": ""}
+
+# Photo pixels for each pixel of the network's crop: from the first on, all that the
+# head can show is in the photo; below the second, most of it is the network's guess.
+HIGH_RESOLUTION, MEDIUM_RESOLUTION = 0.75, 0.3
+BLURRED = 0.5
+
+
+def quality(face: RestoredFace) -> str:
+    """``"High"``, ``"Medium"`` or ``"Low"``: how much of the face the photo itself held."""
+    resolution, blur = face.quality.get("resolution", 0.0), face.quality.get("blur_before", 0.0)
+    if resolution >= HIGH_RESOLUTION and blur < BLURRED:
+        return "High"
+    return "Medium" if resolution >= MEDIUM_RESOLUTION else "Low"
+
+
+def figures(head: Reconstruction, face: RestoredFace, triangles: int) -> dict[str, str]:
+    """Names and values, for people to read."""
+    pose = pose_degrees(head.parameters.rotation)
+    return {
+        "Vertices": f"{len(head.vertices):,}",
+        "Faces": f"{triangles:,}",
+        "Quality": quality(face),
+        "Face in the photo": f"{head.face.size:.0f} px",
+        "Head pose": ", ".join(f"{name} {round(degrees):+d}°" for name, degrees in pose.items()),
+        **person(head.parameters.demographics),
+    }
+
+
+def person(known: Demographics) -> dict[str, str]:
+    """The demographics used, by name."""
+    values = {
+        "Age": None if known.age is None else f"{known.age:.0f}",
+        "Race": known.race,
+        "Ethnicity": known.ethnicity,
+        "Gender": known.gender,
+    }
+    stated = {name: str(value) for name, value in values.items() if value is not None}
+    source = SOURCES[known.source]
+    if not stated:
+        return {"Demographics": "the average person"}
+    return {**stated, "Demographics": source} if source else stated
+
+
+def as_html(values: dict[str, str]) -> str:
+    """A list of names and values."""
+    rows = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in values.items())
+    return f'<dl class="fr-figures">{rows}</dl>'
+
+
+class Progress:
+    """The steps of a run as a list with their seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.now = ""
+
+    def hear(self, step: Step) -> None:
+        """Takes news of a step."""
+        if step.seconds is None:
+            self.now = step.name
+        else:
+            self.seconds[step.name], self.now = step.seconds, ""
+
+    def as_html(self) -> str:
+        """The list; screen readers hear of each change."""
+        items = "".join(self._item(name, label) for name, label in STEP_LABELS.items())
+        total = sum(self.seconds.values())
+        done = len(self.seconds) == len(STEP_LABELS)
+        end = f'<li data-state="total"><span>Done</span><b>{total:.1f} s</b></li>' if done else ""
+        return f'<ol class="fr-steps" role="status" aria-live="polite" aria-label="Progress">{items}{end}</ol>'
+
+    def _item(self, name: str, label: str) -> str:
+        state = "done" if name in self.seconds else "now" if name == self.now else "waiting"
+        spoken = {"done": f"{self.seconds.get(name, 0):.1f} s", "now": "…", "waiting": ""}[state]
+        return f'<li data-state="{state}"><span>{label}</span><b>{spoken}</b></li>'

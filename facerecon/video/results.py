@@ -1,0 +1,105 @@
+"""The files a video becomes; names and columns are documented in docs/OUTPUTS.md."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facerecon.outputs import existing_files, write_head, write_json, write_parameters
+from facerecon.video.heads import clip_of, write_parquet
+from facerecon.video.job import VideoJob
+from facerecon.video.people import Performance
+
+_FOLDERS = ("heads", "parameters")  # that hold a file for each person
+
+
+def record_path(output: Path, name: str) -> Path:
+    """The file that is written last and tells what was done."""
+    return output / "videos" / f"{name}.json"
+
+
+def finished(output: Path, name: str, key: str) -> dict[str, Any] | None:
+    """The record of an earlier run under the same key whose files are all there, or None."""
+    try:
+        record = json.loads(record_path(output, name).read_text(encoding="utf-8"))
+        whole = record["key"] == key and all((output / file).is_file() for file in record["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if whole else None
+
+
+def write_results(
+    job: VideoJob, output: Path, name: str, key: str, versions: dict[str, str], formats: Sequence[str] = ("glb",)
+) -> dict[str, Any]:
+    """Does what is missing of a job and writes its files.
+
+    Args:
+        job: the video.
+        output: folder for the results.
+        name: stem of their names.
+        key: names video, settings and weights, as for the job.
+        versions: code and weights.
+        formats: of each head: ``"glb"``, ``"gltf"``.
+
+    Returns:
+        The record, which is written last.
+
+    Raises:
+        NoFaceError: there is no face in any frame.
+        FaceReconError: something cannot be written.
+    """
+    started = time.perf_counter()
+    record_path(output, name).unlink(missing_ok=True)
+    performance = job.perform()
+    for file in existing_files(output, name, _FOLDERS):
+        file.unlink(missing_ok=True)
+    files: list[Path] = []
+    if job.settings.wishes.restore:
+        files.append(job.write_restored(output / "videos" / f"{name}_restored.mp4"))
+    if job.settings.layout.panels:
+        files.append(job.write_reconstruction(output / "videos" / f"{name}_reconstruction.mp4", performance))
+    files.append(write_parquet(output / "parameters" / f"{name}.parquet", performance, job.pipeline))
+    model = job.pipeline.head
+    size = np.broadcast_to(np.uint8(0), (job.info.height, job.info.width, 3))
+    for person, head in zip(performance.people, job.heads(performance)):
+        files += write_head(output, name, head, model, formats, clip_of(performance, person))
+        files.append(write_parameters(output, name, size, head, model, versions))
+    record = {
+        "key": key,
+        "input": job.source.name,
+        "files": [file.relative_to(output).as_posix() for file in files],
+        **_figures(job, performance),
+        "model_versions": versions,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    write_json(record_path(output, name), record)
+    job.finish()
+    return record
+
+
+def _figures(job: VideoJob, performance: Performance) -> dict[str, Any]:
+    return {
+        "frames": job.frames_done,
+        "frames_with_faces": len(np.unique(performance.table["frame"])),
+        "frames_per_second": round(float(job.info.rate) / (job.settings.frame_skip + 1), 4),
+        "scenes": int(performance.table["scene"].max()) + 1,
+        "people": [_person(performance, number) for number in range(len(performance.people))],
+    }
+
+
+def _person(performance: Performance, number: int) -> dict[str, Any]:
+    person = performance.people[number]
+    times = performance.times(performance.table["person"] == number)
+    return {
+        "index": number,
+        "tracks": list(person.tracks),
+        "frames": person.frames,
+        "first_s": round(float(times[0]), 4),
+        "last_s": round(float(times[-1]), 4),
+        "best_frame": int(performance.table["frame"][person.best]),
+    }

@@ -1,0 +1,146 @@
+"""The conventions of all commands, and the small commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+import batch.main
+import batch.photo_task
+from batch import doctor, tables
+from batch.lock import locked
+from batch.stored_heads import find_texture, read_head, rotation_from_degrees
+from facerecon import outputs
+from facerecon.head.model import HeadModel
+from facerecon.pipeline import FaceReconstructor
+from tests.batch.tiny_run import make_reconstructor
+from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_photo
+
+
+def call(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(batch.main.app, [str(each) for each in arguments])
+    return result.exit_code, " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.output).split())
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", make_reconstructor)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed, name in enumerate("ab"):
+        PillowImage.fromarray(make_photo(60, 80, seed)).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["run", "restore", "reconstruct", "export", "doctor"])
+def test_every_command_explains_itself(command: str) -> None:
+    code, said = call(command, "--help")
+    assert code == 0 and "Example" in said
+    for option in ("--config", "--dry-run", "--quiet", "--json"):
+        assert option in said
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_is_left(source: Path, tmp_path: Path) -> None:
+    code, said = call("restore", source, "-o", tmp_path / "out", "--dry-run")
+    assert code == 0 and "2 would be done, 0 are done" in said and not (tmp_path / "out").exists()
+    call("restore", source, "-o", tmp_path / "out")
+    (source / "a.png").write_bytes((source / "b.png").read_bytes())
+    before = sorted((tmp_path / "out").rglob("*"))
+    code, said = call("restore", source, "-o", tmp_path / "out", "--dry-run")
+    assert "would do a.png" in said and "1 would be done, 1 are done" in said
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+def test_json_lines_tell_machines_everything(source: Path, tmp_path: Path) -> None:
+    (source / "c.jpg").write_text("no picture")
+    result = CliRunner().invoke(batch.main.app, ["restore", str(source), "-o", str(tmp_path / "out"), "--json"])
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1 and [e["event"] for e in events] == ["start", "item", "item", "item", "end"]
+    assert events[0]["total"] == 3 and events[3]["status"] == "failed" and events[3]["error"].endswith(".")
+    assert (events[-1]["done"], events[-1]["failed"]) == (2, 1) and events[2]["seconds_left"] >= 0
+
+
+def test_changed_settings_are_said(source: Path, tmp_path: Path) -> None:
+    call("restore", source, "-o", tmp_path / "out")
+    code, said = call("restore", source, "-o", tmp_path / "out", "--fidelity", 0.5)
+    assert code == 0 and said.count("fidelity was 0.7, is 0.5") == 1 and "2 done, 0 failed" in said
+
+
+def test_a_busy_folder_ends_with_three(source: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"):
+        code, said = call("restore", source, "-o", tmp_path / "out")
+    assert code == 3 and "Another run (process" in said
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, HeadModel]:
+    """An output folder with one head, turned, smiling and of known age."""
+    head = HeadModel.from_pretrained()
+    folder, photo = tmp_path_factory.mktemp("out"), make_photo()
+    pipeline = FaceReconstructor(FakeDetector(), FakeRestorer(), FakeReconstructor(head), head)
+    (found,) = pipeline.reconstruct(photo)
+    p, rng = found.parameters, np.random.default_rng(0)
+    p.identity = rng.normal(size=len(p.identity)).astype(np.float32)
+    p.expression = rng.uniform(0, 0.5, len(p.expression)).astype(np.float32)
+    p.rotation = rotation_from_degrees(-30, 12, 7)
+    p.mean_weights = head.encode_demographics(torch.tensor([61.0]), torch.tensor([0.3]), torch.tensor([[0.2, 0.5, 0.3]]))[0].numpy()
+    given = (torch.from_numpy(v)[None] for v in (p.identity, p.expression))
+    found.vertices = head.vertices(*given, head.mean_weights(p))[0].numpy()
+    outputs.write_head(folder, "album/a", found, head, ["glb"])
+    outputs.write_parameters(folder, "album/a", photo, found, head, {})
+    return folder, found, head
+
+
+def test_parameters_give_the_head_back(done) -> None:
+    folder, found, head = done
+    again = read_head(folder / "parameters/album/a_00.json", head, find_texture(folder / "heads/album/a_00"))
+    assert np.abs(again.vertices - found.vertices).max() < 2e-6  # metres
+    assert np.allclose(again.parameters.rotation, found.parameters.rotation, atol=2e-5)
+    assert np.abs(again.texture.astype(int) - found.texture).max() < 12  # JPEG
+
+
+def test_export_writes_other_formats_once(done, tmp_path: Path) -> None:
+    folder, _, _ = done
+    code, said = call("export", folder, "--formats", "obj,ply", "-o", tmp_path)
+    names = {path.name for path in (tmp_path / "heads/album").iterdir()}
+    assert code == 0 and names == {"a_00.obj", "a_00.mtl", "a_00.png", "a_00.ply"} and "1 done" in said
+    assert "1 done before" in call("export", folder, "--formats", "obj,ply", "-o", tmp_path)[1]
+
+
+def test_export_passes_over_strange_files(done, tmp_path: Path) -> None:
+    (tmp_path / "parameters").mkdir()
+    (tmp_path / "parameters/x_00.json").write_text('{"identity": {}}')
+    code, said = call("export", tmp_path)
+    assert code == 1 and "x_00.json is no parameters file" in said
+    assert call("export", tmp_path / "nowhere")[0] == 1
+
+
+def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, said = call("doctor", "--no-speed")
+    assert code == 0 and "restoration" in said and "torch" in said
+    monkeypatch.setattr(doctor, "NEEDED", ("torch", "surely-not-installed"))
+    code, said = call("doctor", "--no-speed")
+    assert code == 1 and "missing surely-not-installed" in said
+    assert call("doctor", "--no-speed", "--device", "abacus")[0] == 1
+
+
+def test_tables_are_written_in_three_ways(tmp_path: Path) -> None:
+    table = tables.Table("t", "Title", ["level", "dB"], [["light", 1.25], ["heavy|x", 12.0]], {"light": 1.25})
+    files = tables.write_table(table, tmp_path)
+    assert "| heavy\\|x | 12.0 |" in (tmp_path / "t.md").read_text()
+    assert json.loads((tmp_path / "t.json").read_text()) == {"light": 1.25}
+    assert PillowImage.open(files[2]).width > 100
+
+
+def test_every_table_has_a_command_and_missing_data_is_one_sentence(tmp_path: Path) -> None:
+    code, said = call("evaluate", "restoration", "--data", tmp_path, "-o", tmp_path / "out")
+    assert code == 1 and "degradations.csv" in said and "Traceback" not in said
+    code, said = call("evaluate", "head", "-o", tmp_path / "out", "--quiet")
+    assert code == 0 and (tmp_path / "out/head.md").exists()

@@ -1,0 +1,102 @@
+"""Training of the embedding: batches of pairs, losses that say what they should, a run that resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from facerecon.identity.storage import load_network
+from train.identity import train as stage
+from train.identity.augment import augment
+from train.identity.data import Faces, PeopleBatches
+from train.identity.losses import Attributes, Contrast, CosFace
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve photos of four named people, eight photos of nobody in particular."""
+    rng = np.random.default_rng(0)
+    packed = tmp_path / "faces"
+    packed.mkdir()
+    np.save(packed / "images.npy", rng.integers(0, 256, (20, 128, 128, 3), np.uint8))
+    person = [f"Person_{i % 4}" for i in range(12)] + [f"UTKFace/{i}" for i in range(8)]
+    unknown = np.full(12, -1)
+    np.savez(
+        packed / "labels.npz",
+        person=np.array(person),
+        pack=np.array(["LFW"] * 12 + ["UTKFace"] * 8),
+        age=np.concatenate((np.full(12, np.nan), np.arange(8) * 10.0)),
+        gender=np.concatenate((unknown, np.arange(8) % 2)),
+        race=np.concatenate((unknown, np.arange(8) % 5)),
+    )
+    return packed
+
+
+def test_rows_of_a_batch_are_pairs_of_one_person(folder):
+    faces = Faces.load([folder])
+    assert faces.named == 4 and len(np.unique(faces.person)) == 12
+    batches = PeopleBatches(faces, pairs=10, seed=3)
+    batch = batches[5]
+    assert batch.crops.shape == (20, 112, 112, 3) and batch.crops.dtype == torch.uint8
+    assert torch.equal(batch.person[0::2], batch.person[1::2])
+    assert (batch.person < 4).any() and (batch.person >= 4).any()
+    assert torch.equal(batches[5].crops, batch.crops) and not torch.equal(batches[6].crops, batch.crops)
+
+
+def test_views_of_a_photo_differ_but_stay_pictures():
+    stored = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    views = [augment(stored, np.random.default_rng(seed)) for seed in range(12)]
+    assert all(v.shape == (112, 112, 3) and v.dtype == np.uint8 for v in views)
+    assert not any(np.array_equal(views[0], v) for v in views[1:])
+
+
+def test_contrast_falls_as_pairs_agree():
+    person = torch.tensor([0, 0, 1, 1])
+    right = F.normalize(torch.tensor([[1.0, 0], [1, 0.1], [-1, 0], [-1, 0.1]]), dim=1)
+    wrong = right[[0, 2, 1, 3]]
+    assert Contrast(memory=0)(right, person) < 0.01 < Contrast(memory=0)(wrong, person)
+
+
+def test_memory_adds_wrong_people_only():
+    person, unit = torch.tensor([0, 0, 1, 1]), F.normalize(torch.randn(4, 8, generator=torch.manual_seed(0)), dim=1)
+    contrast = Contrast(memory=8)
+    first = contrast(unit, person)
+    assert contrast(unit, person) > first  # the others again
+    fresh = Contrast(memory=8)
+    fresh(unit, torch.zeros(4, dtype=torch.long))
+    alone = Contrast(memory=0)(unit[:2], person[:2])
+    assert torch.allclose(fresh(unit[:2], person[:2]), alone)  # remembered as the same person, so left out
+
+
+def test_the_margin_makes_classes_harder():
+    torch.manual_seed(0)
+    unit, person = F.normalize(torch.randn(6, 8), dim=1), torch.tensor([0, 1, 2, 0, 1, 9])
+    easy, hard = CosFace(8, 3, margin=0.0), CosFace(8, 3, margin=0.3)
+    hard.load_state_dict(easy.state_dict())
+    assert hard(unit, person) > easy(unit, person)
+    assert torch.equal(easy(unit, person), easy(unit[:5], person[:5]))  # a person without a class is passed by
+
+
+def test_unknown_attributes_cost_nothing():
+    heads, embedding = Attributes(8), torch.randn(3, 8)
+    nothing = torch.full((3,), -1)
+    assert heads(embedding, torch.full((3,), torch.nan), nothing, nothing).item() == 0
+    assert heads(embedding, torch.tensor([20.0, torch.nan, 40.0]), torch.tensor([0, 1, -1]), nothing).item() > 0
+
+
+def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
+    def run(steps: int, *more: str) -> dict[str, torch.Tensor]:
+        output = tmp_path / "run"
+        options = ["--data", str(folder), "--output", str(output), "--steps", str(steps), "--pairs", "4"]
+        stage.train(stage.parse([*options, "--workers", "0", "--save-seconds", "0", *more]))
+        return load_network(output / "identity.safetensors").state_dict()
+
+    run(1)
+    first = run(3, "--resume", "latest")
+    again = run(3, "--resume", str(tmp_path / "run" / "step_00000002"))
+    assert all(torch.allclose(first[k], again[k], atol=1e-3) for k in first)
+    assert first["stages.0.0.weight"].isfinite().all()
