@@ -34,7 +34,7 @@ def start(options: EngineOptions, worker: Worker, batches: Batches, total: int) 
     if options.engine == "ray":
         from batch.ray_engine import run_on_ray
 
-        yield from run_on_ray(worker, batches, max(workers, 1), options.device)
+        yield from run_on_ray(worker, batches, max(workers, 1), options.batch_size, options.device)
     elif workers == 0:
         worker.task.load()
         yield from worker.stream(lambda wait: next(batches, []))

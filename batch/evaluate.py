@@ -14,13 +14,22 @@ from facerecon.types import FaceReconError
 
 # Name of the table: module with its function, what --data is (None: needs none), one sentence.
 TABLES = {
-    "restoration": ("batch.measurements", "the folder with degradations.csv", "PSNR and SSIM of restored photos."),
-    "landmarks": ("batch.measurements", "the folder with YTF/landmarks68.csv", "Landmarks of reconstructed heads."),
-    "shape": ("batch.measurements", "a folder of train.reconstruction.prerender", "Vertex errors on rendered heads."),
+    "restoration": ("batch.measurements", "the folder with degradations.csv", "Restored photos against clean ones."),
     "identity": ("batch.measurements", "the folder with LFW/pairs.csv", "Verification of pairs of faces."),
+    "clusters": ("batch.measurements", "the folder with LFW", "Photos grouped by person."),
+    "demographics": ("batch.measurements", "UTKFace or FairFace", "Age, gender and ancestry, by group."),
     "head": ("batch.measurements", None, "Size and speed of the head model."),
     "way": ("batch.measurements", None, "Seconds and memory for one photo."),
     "throughput": ("batch.throughput", "a folder of photos", "Photos a second against a plain loop."),
+}
+# Those of train.reconstruction.evaluate, by name.
+RECONSTRUCTION = {
+    "landmarks": ("the folder with YTF/landmarks68.csv", "Landmarks of reconstructed heads."),
+    "shape": ("a folder of train.reconstruction.prerender", "Vertex errors on rendered heads."),
+    "now": ("NoW in its official layout", "Scans of the NoW challenge."),
+    "scut": ("SCUT-FBP5500 in its official layout", "Landmarks by gender and ancestry."),
+    "aflw2000": ("AFLW2000-3D in its official layout", "Landmarks by yaw."),
+    "people": ("the folder with LFW", "Shapes of the same and of other people."),
 }
 
 Data = Annotated[Path, typer.Option("--data", exists=True, file_okay=False, help="What is measured on.")]
@@ -33,6 +42,8 @@ def register(app: typer.Typer) -> None:
     tables = typer.Typer(help="Measures one table of docs/BENCHMARKS.md.", no_args_is_help=True)
     for name, (module, data, sentence) in TABLES.items():
         tables.command(name)(grouped(_command(name, module, data, sentence)))
+    for name, (data, sentence) in RECONSTRUCTION.items():
+        tables.command(name)(grouped(_command(name, "", data, sentence)))
     app.add_typer(tables, name="evaluate")
 
 
@@ -59,11 +70,14 @@ def _measure(
         if options.dry_run:
             say(options, f"{name} would be measured{'' if data is None else f' on {data}'}; results go to {output}.")
             return
+        from batch.measurements import reconstruction
         from batch.tables import markdown, write_table
 
         try:
-            measure = getattr(import_module(module), name)
-            table = measure(data, output, limit, device)
+            if name in RECONSTRUCTION:
+                table = reconstruction(name, data, device)
+            else:
+                table = getattr(import_module(module), name)(data, output, limit, device)
         except ImportError as error:
             raise FaceReconError(f"This table needs more packages ({error}): see requirements-train.txt.") from error
         output.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ class Photo:
         name: stem of its results, which may hold folders; see :mod:`batch.names`.
         span: first byte and number of bytes, where it lies inside a tar at ``location``.
         refusal: one sentence, where it must not be read.
+        clean: what earlier runs wrote for it was removed.
     """
 
     location: str
@@ -39,6 +40,7 @@ class Photo:
     name: str
     span: tuple[int, int] | None = None
     refusal: str | None = None
+    clean: bool = False
 
 
 @dataclass(frozen=True)

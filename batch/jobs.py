@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
 import typer
 
+from batch.batching import make_batches
 from batch.engines import start
 from batch.inputs import Listing, Photo
 from batch.lock import locked
@@ -95,7 +95,7 @@ def run_photos(
         run = Progress(task, place, manifest, settings, resume, report)
         total = run.survey(listing, ranks)
         expect(total)
-        batches = _batches(run.missing(ranks.share(listing)), engine.batch_size)
+        batches = make_batches(run.missing(ranks.share(listing)), engine.batch_size)
         saver = Saver(place)
         with closing(start(engine, Worker(task, place, run.key), batches, total)) as work:
             for records in work:
@@ -110,7 +110,7 @@ def _say_what_would_be_done(
 ) -> None:
     settings = {**task.settings(), "versions": task.versions()}
     place.fetch_manifest()
-    run = Progress(task, place, Manifest(place.home / MANIFEST, shared=True), settings, resume, lambda record, earlier: None)
+    run = Progress(task, place, Manifest(place.home / MANIFEST, shared=True), settings, resume, lambda *_: None, dry=True)
     todo = 0
     for photo in run.missing(listing):
         todo += 1
@@ -122,9 +122,3 @@ def _say_what_would_be_done(
     if options.json:
         emit("end", todo=todo, skipped=done, failed=failed, dry_run=True)
     say(options, f"{todo} would be done, {done} are done, {failed} failed before. Nothing was written.")
-
-
-def _batches(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
-    photos = iter(photos)
-    while batch := list(itertools.islice(photos, size)):
-        yield batch

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from batch.tables import Table
+from batch.tables import Table, table_of
 from facerecon.types import FaceReconError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,47 +16,16 @@ HEADS = 32
 
 
 def restoration(data: Path, output: Path, limit: int | None, device: str) -> Table:
-    """PSNR and SSIM of restored photos by level of damage, inside the face boxes."""
+    """Restored photos against their clean originals, by level of damage."""
     from facerecon.pipeline import FaceReconstructor
-    from train.restoration.evaluate import INPUT, OURS, benchmark
+    from train.restoration.evaluate import benchmark
 
     _need(data / "degradations.csv")
-    values = benchmark(FaceReconstructor.from_pretrained(device), data, output / "restoration", limit)
-    columns = ["level", "input PSNR", "input SSIM"]
-    columns += [f"{what} at {f:g}" for f in OURS.values() for what in ("PSNR", "SSIM")] + ["gain at 1", "no face found %"]
-    rows = []
-    for level, v in values["levels"].items():
-        row = [level, v[INPUT]["psnr"], v[INPUT]["ssim"]]
-        row += [v[method][what] for method in OURS for what in ("psnr", "ssim")]
-        rows.append(row + [values["gains"][level]["all"]["gain"], 100 * v["ours_w1"]["no_face"]])
-    note = f"{'All' if limit is None else f'About {limit}'} photos of {data.name}; dB and SSIM inside the face boxes."
-    chart = ["gain at 1", "input PSNR", "PSNR at 1.0", "PSNR at 1", "SSIM at 1"]
-    return Table("restoration", "Restoration", columns, rows, values, note, chart)
-
-
-def landmarks(data: Path, output: Path, limit: int | None, device: str) -> Table:
-    """Landmarks of reconstructed heads against true ones, by yaw."""
-    from facerecon.reconstruction.reconstructor import HeadReconstructor
-    from train.reconstruction.evaluate import landmark_benchmark
-
-    folder = data if (data / "landmarks68.csv").exists() else data / "YTF"
-    _need(folder / "landmarks68.csv")
-    values = landmark_benchmark(HeadReconstructor.from_pretrained(device=device), folder)
-    rows: list[list[Any]] = [["all", values["faces"], values["mean_percent"]]]
-    rows += [[name.replace("_", " "), v["faces"], v["mean_percent"]] for name, v in values["by_yaw"].items()]
-    note = "Mean distance of 68 landmarks over the root of the box area, percent."
-    return Table("landmarks", "Landmarks", ["yaw, degrees", "faces", "error %"], rows, values, note, ["error %"])
-
-
-def shape(data: Path, output: Path, limit: int | None, device: str) -> Table:
-    """Vertex errors on rendered heads that training never saw."""
-    from facerecon.reconstruction.reconstructor import HeadReconstructor
-    from train.reconstruction.evaluate import shape_benchmark
-
-    _need(data / "labels.npz")
-    values = shape_benchmark(HeadReconstructor.from_pretrained(device=device), data)
-    rows = [[key.replace("_", " "), value] for key, value in values.items() if key != "faces"]
-    return Table("shape", "Shape", ["what", "value"], rows, values, f"{values['faces']} rendered heads.")
+    folder = output / "restoration_pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    values = benchmark(FaceReconstructor.from_pretrained(device), data, folder, limit)
+    photos = "all" if limit is None else f"about {limit}"
+    return table_of("restoration", "Restoration", values, f"Inside the face boxes of {photos} photos of {data.name}.")
 
 
 def identity(data: Path, output: Path, limit: int | None, device: str) -> Table:
@@ -68,10 +36,46 @@ def identity(data: Path, output: Path, limit: int | None, device: str) -> Table:
     _need(data / "LFW" / "pairs.csv")
     encoder = IdentityEncoder.from_pretrained(device=device)
     values = {"verification": verification(encoder, data / "LFW"), "milliseconds": milliseconds(encoder)}
-    keys = list(next(iter(values["verification"].values())))
-    rows = [[level, *(scores[key] for key in keys)] for level, scores in values["verification"].items()]
-    columns = ["second photo", *(key.replace("_", " ") for key in keys)]
-    return Table("identity", "Identity", columns, rows, values, "Pairs of LFW's development test, ten folds.")
+    return table_of("identity", "Identity", values, "Pairs of LFW's development test, ten folds.")
+
+
+def clusters(data: Path, output: Path, limit: int | None, device: str) -> Table:
+    """Photos grouped by person."""
+    from facerecon.identity import ClusterSettings, IdentityEncoder
+    from train.identity.evaluate_clusters import embeddings, measure
+
+    _need(data / "LFW")
+    vectors, people = embeddings(IdentityEncoder.from_pretrained(device=device), data / "LFW")
+    return table_of("clusters", "Grouping by person", measure(vectors, people, ClusterSettings()))
+
+
+def demographics(data: Path, output: Path, limit: int | None, device: str) -> Table:
+    """Age, gender and ancestry against the labels of UTKFace or FairFace, by group."""
+    from facerecon.demographics.estimator import DemographicsEstimator
+    from facerecon.demographics.labels import RACE_SYSTEMS
+    from train.data import open_dataset
+    from train.demographics.evaluate import found_faces, measure
+
+    system = next((name for name in RACE_SYSTEMS if name in data.name.lower()), None)
+    if system is None:
+        raise FaceReconError(f"The folder {data.name} should be called after its dataset: {' or '.join(RACE_SYSTEMS)}.")
+    pack = open_dataset(system, data)
+    estimator = DemographicsEstimator.from_pretrained(device=device)
+    estimates = estimator.predict([pack.image(i) for i in range(len(pack))], found_faces(pack, None))
+    values = measure(estimates, [pack.labels(i) for i in range(len(pack))], system)
+    return table_of(f"demographics_{system}", f"Demographics, {system}", values)
+
+
+def reconstruction(what: str, data: Path, device: str) -> Table:
+    """A benchmark of ``train.reconstruction.evaluate``."""
+    from facerecon.reconstruction.reconstructor import HeadReconstructor
+    from train.reconstruction.evaluate import run
+
+    if what == "landmarks":
+        data = data if (data / "landmarks68.csv").exists() else data / "YTF"
+        _need(data / "landmarks68.csv")
+    values = run(what, HeadReconstructor.from_pretrained(device=device), data, data if what == "shape" else None)
+    return table_of(what, f"Reconstruction: {what}", values)
 
 
 def head(data: Path | None, output: Path, limit: int | None, device: str) -> Table:
@@ -97,8 +101,7 @@ def head(data: Path | None, output: Path, limit: int | None, device: str) -> Tab
         "load_ms": load * 1e3,
         f"{HEADS}_heads_ms": float(np.median(took)) * 1e3,
     }
-    rows: list[list[Any]] = [[key.replace("_", " "), value] for key, value in values.items()]
-    return Table("head", "Head model", ["what", "value"], rows, values)
+    return _list("head", "Head model", values, "")
 
 
 def way(data: Path | None, output: Path, limit: int | None, device: str) -> Table:
@@ -118,9 +121,13 @@ def way(data: Path | None, output: Path, limit: int | None, device: str) -> Tabl
     values = {
         "fresh_process_s": first, "warm_s": float(np.median(warm)), "peak_memory_gb": seen.peak_bytes / 1e9,
     }  # fmt: skip
-    rows: list[list[Any]] = [[key.replace("_", " "), value] for key, value in values.items()]
     note = "One photo of half a megapixel with one face: restoration, head and texture."
-    return Table("way", "The whole way", ["what", "value"], rows, values, note)
+    return _list("way", "The whole way", values, note)
+
+
+def _list(name: str, title: str, values: dict[str, float], note: str) -> Table:
+    rows = [[key.replace("_", " "), value] for key, value in values.items()]
+    return Table(name, title, ["what", "value"], rows, values, note)
 
 
 def _need(path: Path) -> None:

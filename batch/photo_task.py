@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from batch.leftovers import Leftovers
 from batch.remembering import Remembering
 from batch.task import Loaded, Outcome, Task
 from facerecon import outputs
@@ -15,8 +17,6 @@ from facerecon.pipeline import FaceReconstructor
 from facerecon.types import (
     CROP_SCALE,
     Demographics,
-    Face,
-    Image,
     Reconstruction,
     ReconstructionOptions,
     Restoration,
@@ -89,9 +89,13 @@ class PhotoTask(Task):
         self.given, self.device = given, device
         self.make = make or make_reconstructor
         self.stages, self.max_side = given.stages, given.max_side
+        self._folders = [folder for stage in given.stages for folder in _FOLDERS[stage]]
+        self._leftovers: dict[Path, Leftovers] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("pipeline", "detector", "base")}
+        here_only = ("pipeline", "detector", "base", "_versions")
+        kept = {key: value for key, value in self.__dict__.items() if key not in here_only}
+        return {**kept, "_leftovers": {}}
 
     @cached_property
     def pipeline(self) -> FaceReconstructor:
@@ -144,16 +148,16 @@ class PhotoTask(Task):
 
     def compute(self, photos: list[Loaded]) -> list[Results | Exception]:
         """Restores and rebuilds; photos without a face, or with a fault, cost no other its batch."""
+        alike: dict[float | None, list[Loaded]] = {}  # by focal length, of which the pipeline takes one a call
         try:
-            good = [p for p in photos if self.detector.detect(p.image)]
-            # A known focal length holds for one photo only.
-            together = [p for p in good if p.focal_px is None or RECONSTRUCTION not in self.stages]
+            for photo in photos:
+                if self.detector.detect(photo.image):
+                    alike.setdefault(photo.focal_px if RECONSTRUCTION in self.stages else None, []).append(photo)
             results: dict[int, Results | Exception] = {}
-            if len(together) > 1:
-                try:
-                    results = dict(zip(map(id, together), self._all(together)))
-                except Exception:  # one of them: each is tried by itself
-                    results = {}
+            for focal_px, together in alike.items():
+                if len(together) > 1:
+                    with suppress(Exception):  # one of them has a fault: each is tried by itself
+                        results.update(zip(map(id, together), self._all(together, focal_px)))
             return [results[id(p)] if id(p) in results else self._one(p) for p in photos]
         finally:
             for photo in photos:
@@ -184,9 +188,18 @@ class PhotoTask(Task):
 
     def clear(self, output: Path, name: str) -> None:
         """Removes the files that the stages wrote for a photo."""
-        folders = [folder for stage in self.stages for folder in _FOLDERS[stage]]
-        for file in outputs.existing_files(output, name, folders):
+        for file in outputs.existing_files(output, name, self._folders):
             file.unlink(missing_ok=True)
+
+    def may_have_files(self, output: Path, name: str) -> bool:
+        """Whether the photo had files when its folder was first looked at."""
+        if output not in self._leftovers:
+            self._leftovers = {output: Leftovers(output, self._folders)}
+        return name in self._leftovers[output]
+
+    def discard(self, output: Path, files: Iterable[str]) -> None:
+        """Removes those that the stages wrote: a record of ``run`` names what ``restore`` must not touch."""
+        super().discard(output, [file for file in files if file.partition("/")[0] in self._folders])
 
     def count(self, stage: str, figures: dict[str, Any]) -> int:
         """Faces or heads."""

@@ -20,6 +20,7 @@ from batch.worker import Worker
 from facerecon.types import FaceReconError
 
 IN_FLIGHT = 3  # batches a worker holds: read, computed, written
+MOST_DEATHS = 12  # in a row, after which something else than a photo is at fault
 _END: list[Photo] = []
 
 
@@ -56,6 +57,7 @@ class _Pool:
             self._context.set_forkserver_preload(["batch.processes", "batch.photo_task"])
         self._worker, self._threads = worker, max(1, (os.cpu_count() or 1) // number)
         self._children = [self._start() for _ in range(number)]
+        self._deaths = 0  # since the last answer
 
     def run(self, batches: Iterator[list[Photo]]) -> Iterator[list[Record]]:
         again: deque[list[Photo]] = deque()
@@ -112,6 +114,7 @@ class _Pool:
         if isinstance(answer, Exception):
             raise answer
         child.held.popleft()
+        self._deaths = 0
         yield answer
 
     def _bury(self, child: _Child, again: deque[list[Photo]]) -> Iterator[list[Record]]:
@@ -119,6 +122,9 @@ class _Pool:
         child.pipe.close()
         child.lifeline.close()
         child.process.join()
+        self._deaths += 1
+        if self._deaths > MOST_DEATHS:
+            raise FaceReconError(f"Workers are killed one after the other (exit code {child.process.exitcode}): try fewer.")
         first, *others = child.held
         again.extend(others)
         self._children[self._children.index(child)] = self._start()

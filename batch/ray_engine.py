@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from batch.batching import make_batches
 from batch.inputs import Photo
 from batch.manifest import Record
 from batch.worker import Worker
@@ -23,29 +24,31 @@ ROOT = Path(__file__).resolve().parents[1]
 _LEFT_AT_HOME = ["runs", "examples", "docs", "tests", ".git", "**/__pycache__"]
 
 
-def run_on_ray(worker: Worker, batches: Iterator[list[Photo]], workers: int, device: str) -> Iterator[list[Record]]:
+def run_on_ray(
+    worker: Worker, batches: Iterator[list[Photo]], workers: int, size: int, device: str
+) -> Iterator[list[Record]]:
     """The records of all batches, as they are done.
 
     Args:
         worker: what each actor of the cluster runs.
-        batches: what is to be done; the first tells how large a batch is.
+        batches: what is to be done.
         workers: how many actors.
+        size: photos in a batch of an actor.
         device: anything but ``"cpu"`` gives each actor a GPU where the cluster has any.
 
     Raises:
         FaceReconError: Ray is not installed, or a worker cannot go on.
     """
     ray = _connect(workers)
-    first = next(batches)
-    photos = itertools.chain(first, itertools.chain.from_iterable(batches))
+    photos = itertools.chain.from_iterable(batches)
     gpus = 1 if device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1 else 0
     while window := list(itertools.islice(photos, WINDOW)):
         rows = [{"photo": pickle.dumps(photo)} for photo in window]
-        blocks = min(len(rows), max(workers * 4, -(-len(rows) // (8 * len(first)))))
+        blocks = min(len(rows), max(workers * 4, -(-len(rows) // (8 * size))))
         done = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
             _Actor,
             fn_constructor_args=[worker],
-            batch_size=len(first),
+            batch_size=size,
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=1,
             num_gpus=gpus,
@@ -74,7 +77,10 @@ class _Actor:
         try:
             if self._error is not None:
                 raise self._error
-            answers: list[Any] = self._worker.do([pickle.loads(photo) for photo in batch["photo"]])
+            photos = [pickle.loads(photo) for photo in batch["photo"]]
+            answers: list[Any] = []
+            for part in make_batches(photos, len(photos)):
+                answers += self._worker.do(part)
         except FaceReconError as error:
             answers = [error]
         return {"answer": [pickle.dumps(answer) for answer in answers]}

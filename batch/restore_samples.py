@@ -83,13 +83,18 @@ def compare(
     """
     from batch.sources import local_file
     from batch.worker import shrink
+    from facerecon.faces.choose import choose_faces
     from facerecon.images import load_image
 
     if photo.refusal is not None:
         raise FaceReconError(photo.refusal)
     with local_file(photo) as path:
         image = shrink(load_image(path), max_side, path.name)
-    results = [pipeline.restore(image, fidelity, 1, faces) for fidelity in fidelities]
+    found = pipeline.detector.detect(image)
+    if not found:
+        raise FaceReconError("No face was found in the photo.")
+    chosen = [choose_faces(found, faces, image.shape)]
+    results = [pipeline.restore_found([image], chosen, fidelity, 1, score=False)[0] for fidelity in fidelities]
     return [_row([face.crop, *(r.faces[i].restored for r in results)]) for i, face in enumerate(results[0].faces)]
 
 

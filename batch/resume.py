@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batch.inputs import Listing, Photo
@@ -41,6 +41,7 @@ class Progress:
     settings: dict[str, Any]
     resume: ResumeOptions
     report: Report
+    dry: bool = False  # only look
     summary: Summary = field(default_factory=Summary)
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class Progress:
             for photo in listing:
                 stale.pop(photo.name, None)  # that name is another photo's now, which will be done again
         for record in stale.values():
-            self._clear(record)
+            self._discard(record)
         return ranks.share_of(total)
 
     def missing(self, photos: Iterable[Photo]) -> Iterator[Photo]:
@@ -74,9 +75,9 @@ class Progress:
             elif self.is_valid(earlier, photo):
                 self._note(earlier, True)
             else:
-                if self.place.remote:
-                    self._clear(earlier)
-                yield photo
+                if not self.dry:
+                    self._discard(earlier)
+                yield replace(photo, clean=True)
 
     def is_valid(self, record: Record, photo: Photo) -> bool:
         """Whether a photo needs nothing done; says once what settings changed."""
@@ -111,11 +112,11 @@ class Progress:
         self.summary.done += not earlier and record.status == "done"
         self.report(record, earlier)
 
-    def _clear(self, record: Record) -> None:
+    def _discard(self, record: Record) -> None:
         if self.place.remote:
             self.place.remove(record.files)
         else:
-            self.task.clear(self.place.home, record.name)
+            self.task.discard(self.place.home, record.files)
 
     def _say_what_changed(self, key: str) -> None:
         if key in self._said:

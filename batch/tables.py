@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ class Table:
     values: dict[str, Any]
     note: str = ""
     chart: list[str] = field(default_factory=list)
+
+
+def table_of(name: str, title: str, values: dict[str, Any], note: str = "") -> Table:
+    """A table of nested results: a row for each group of numbers, called by its path; a column for each key."""
+    groups = list(_groups(values, ()))
+    keys = list(dict.fromkeys(key for _, group in groups for key in group))
+    rows = [[" / ".join(path) or "all", *(group.get(key, "") for key in keys)] for path, group in groups]
+    return Table(name, title, ["what", *(key.replace("_", " ") for key in keys)], rows, values, note)
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
@@ -89,10 +98,16 @@ def plot(table: Table, file: Path) -> bool:
     return True
 
 
+def _groups(values: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    own = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    if own:
+        yield path, own
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _groups(value, (*path, str(key)))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
     return str(value).replace("|", "\\|")
-
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,15 @@ class Task(ABC):
 
     def clear(self, output: Path, name: str) -> None:
         """Removes whatever an earlier run wrote for a photo, half-written files included."""
+
+    def may_have_files(self, output: Path, name: str) -> bool:
+        """Whether :meth:`clear` may find anything; a cheap answer for photos that are new."""
+        return True
+
+    def discard(self, output: Path, files: Iterable[str]) -> None:
+        """Removes files that an earlier record names, relative to ``output``."""
+        for file in files:
+            (output / file).unlink(missing_ok=True)
 
     def count(self, stage: str, figures: dict[str, Any]) -> int:
         """How many faces the figures of a stage speak of."""

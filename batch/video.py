@@ -206,10 +206,11 @@ def _do(work: Work, force: bool, options: RunOptions) -> None:
 def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
     """The record of the video, from an earlier run where nothing has changed since."""
     from batch.manifest import digest
+    from batch.names import plain_stem
     from facerecon.video.job import VideoJob
     from facerecon.video.results import finished, write_results
 
-    name = work.source.stem
+    name = plain_stem(work.source.name)
     pipeline, embedder, versions = make_parts(work)
     made_of = {"settings": asdict(work.settings), "formats": work.formats, "detector": work.detector}
     key = digest({"video": _content(work.source), **made_of, "versions": versions})

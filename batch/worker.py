@@ -131,15 +131,16 @@ class Worker:
         name, record = item.photo.name, item.record
         with self._timed(item):
             with self.place.staging() as folder:
-                self.task.clear(folder, name)
+                if not item.photo.clean and self.task.may_have_files(folder, name):
+                    self.task.clear(folder, name)
                 if item.error is None:
                     outcome = self.task.write(folder, item.loaded, item.result)
                     self.place.publish(folder, outcome.files)
                     files = tuple(file.relative_to(folder).as_posix() for file in outcome.files)
                     record = replace(record, status="done", files=files, figures=outcome.figures)
         if item.error is not None:
-            if not self.place.remote:
-                self.task.clear(self.place.home, name)
+            if item.result is not None and not self.place.remote:
+                self.task.clear(self.place.home, name)  # what was written before something went wrong
             raise_if_full(item.error)
             record = replace(item.record, error=_reason(item.error))
         return replace(record, notes=tuple(item.notes), seconds=round(item.seconds, 3))

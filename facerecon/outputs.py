@@ -269,6 +269,12 @@ def existing_files(folder: Path, name: str, folders: Iterable[str] = FOLDERS) ->
     return found
 
 
+def photo_of(file_name: str, folder: str) -> str | None:
+    """The last part of the name of the photo that a file of one of ``FOLDERS`` belongs to; None for a strange file."""
+    found = re.fullmatch(r"(?:\.part-)?(.+?)" + _ENDINGS[folder], file_name)
+    return found[1] if found else None
+
+
 def _save(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_image(path, image)

@@ -21,6 +21,7 @@ from facerecon.faces.choose import choose_faces
 from facerecon.restoration.photo import (
     UPSCALES,
     align_face,
+    align_surroundings,
     check_upscale,
     finish_face,
     is_sharp,
@@ -37,11 +38,12 @@ from facerecon.types import (
     Reconstruction,
     ReconstructionOptions,
     Restoration,
+    RestoredFace,
     Result,
 )
 
 MAX_WORKING_PIXELS = 16_000_000
-_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance")}
+_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
@@ -257,13 +259,20 @@ class FaceReconstructor:
         return chosen
 
     def restore_found(
-        self, photos: list[Image], chosen: list[ChosenFaces], fidelity: float, upscale: int, score: bool = True
+        self,
+        photos: list[Image],
+        chosen: list[ChosenFaces],
+        fidelity: float,
+        upscale: int,
+        score: bool = True,
+        surroundings: bool = True,
     ) -> list[Restoration]:
         """:meth:`restore` where the faces are known.
 
         Args:
             chosen: for each photo a list of (index, face), perhaps empty.
             score: whether ``scorer`` adds its scores of identity and naturalness.
+            surroundings: whether hair, ears and neck are restored as well, which takes the network as long again.
 
         The others are those of :meth:`restore`.
         """
@@ -272,6 +281,8 @@ class FaceReconstructor:
         aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
         outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity)
         finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
+        if surroundings:
+            finished = self._with_surroundings(finished, [p for p, found in zip(photos, chosen) for _ in found])
         restored = iter(self.scorer.score(finished) if score else finished)
         networks = (time.perf_counter() - started) / len(photos)
         restorations = []
@@ -281,6 +292,11 @@ class FaceReconstructor:
             seconds = {"restore": networks, "paste": time.perf_counter() - started}
             restorations.append(Restoration(image, faces, upscale, fidelity, seconds))
         return restorations
+
+    def _with_surroundings(self, faces: list[RestoredFace], photos: list[Image]) -> list[RestoredFace]:
+        wider = [align_surroundings(photo, face) for photo, face in zip(photos, faces)]
+        restored = self.restorer.restore([crop for crop, _ in wider], fidelity=1.0)
+        return [replace(f, surroundings=(crop, matrix)) for f, crop, (_, matrix) in zip(faces, restored, wider)]
 
     def reconstruct_found(
         self,

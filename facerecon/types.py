@@ -137,6 +137,7 @@ class RestoredFace:
         restored: (S, S, 3) uint8, the crop after.
         matrix: (2, 3) float64, photo pixels to crop pixels.
         quality: sharpness and agreement scores by name.
+        surroundings: the hair and neck round the face: a restored crop (S, S, 3) and its matrix (2, 3); None without.
     """
 
     index: int
@@ -145,6 +146,7 @@ class RestoredFace:
     restored: Image
     matrix: np.ndarray
     quality: dict[str, float] = field(default_factory=dict)
+    surroundings: tuple[Image, np.ndarray] | None = None
 
 
 @dataclass

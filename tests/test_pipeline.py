@@ -47,7 +47,7 @@ def test_restore_changes_the_face_and_enlarges_the_rest(upscale: int) -> None:
 def test_a_list_of_photos_is_one_batch() -> None:
     pipeline = make_pipeline()
     restorations = pipeline.restore([make_photo(seed=1), make_photo(90, 90, seed=2)])
-    assert pipeline.restorer.calls == [2]
+    assert pipeline.restorer.calls == [2, 2]  # the faces, and what surrounds them
     assert [r.image.shape for r in restorations] == [(120, 160, 3), (90, 90, 3)]
 
 

@@ -126,8 +126,12 @@ class DemographicsEstimator:
         for start in range(0, len(photos), BATCH):
             part = slice(start, start + BATCH)
             crops = [cut(image, face, self.network.config.image_size) for image, face in zip(photos[part], found[part])]
-            estimates += self._estimates(self.probabilities(np.stack(crops)), found[part])
+            estimates += self.from_crops(np.stack(crops), found[part])
         return estimates
+
+    def from_crops(self, crops: np.ndarray, faces: Sequence[Face | None] | None = None) -> list[DemographicsEstimate]:
+        """Estimates of aligned crops (B, S, S, 3) uint8, in one batch."""
+        return self._estimates(self.probabilities(crops), faces or [None] * len(crops))
 
     @torch.inference_mode()
     def probabilities(self, crops: np.ndarray) -> dict[str, Tensor]:

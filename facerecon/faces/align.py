@@ -21,6 +21,8 @@ _FFHQ = (
 _TIGHTER, _TIGHTER_CENTER = 1.33, np.array([0.5, 0.72])
 # FFHQ's face, smaller: at 60 degrees of yaw the back of the jaw and both ears still fit.
 _LOOSER = 0.85
+# What the head encoder sees: brow to chin fills the crop, and at 60 degrees of yaw the contour is still inside.
+_HEAD, _HEAD_CENTER = 1.18, np.array([0.5, 0.56])
 # The face alone, as face embeddings are given it (Deng et al., "ArcFace", CVPR 2019), published for 112 pixels.
 _ARCFACE = (
     np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]) + 0.5
@@ -28,6 +30,7 @@ _ARCFACE = (
 TEMPLATES = {
     "restoration": _TIGHTER_CENTER + (_FFHQ - _TIGHTER_CENTER) * _TIGHTER,
     "reconstruction": 0.5 + (_FFHQ - 0.5) * _LOOSER,
+    "head": 0.5 + (_FFHQ - _HEAD_CENTER) * _HEAD,
     "identity": _ARCFACE,
     "ffhq": _FFHQ,
 }

@@ -15,7 +15,8 @@ from facerecon.types import Image
 
 # A mask is full inside the first share of the crop's half side and gone at the second. Detail stays whole up to
 # the crop's rim; tones, which the eye follows over long distances, begin to fade at the cheeks.
-_DETAIL, _TONE = (0.80, 0.98), (0.45, 0.97)
+_DETAIL, _TONE = (0.77, 0.97), (0.45, 0.97)
+_ROUNDNESS = 3  # of the mask: 2 is a circle, more is squarer; a face fills its crop but for the corners
 _TONE_SIDE = 32  # pixels a side of the map of tones
 _BAND = 512  # rows of the photo that are blended at a time
 # Grey levels by which a crop may be moved to agree in colour with the photo around it.
@@ -26,9 +27,9 @@ _SHARPNESS = 6
 
 @lru_cache(maxsize=16)
 def crop_mask(size: int, full: float = _DETAIL[0], gone: float = _DETAIL[1]) -> np.ndarray:
-    """(size, size) float32 in [0, 1]: a rounded square with a smooth, wide edge; read-only."""
+    """(size, size) float32 in [0, 1]: face and what touches it, with a smooth, wide edge; read-only."""
     axis = np.abs((np.arange(size) + 0.5) / size * 2 - 1)
-    mask = _fade((axis[:, None] ** 4 + axis[None, :] ** 4) ** 0.25, full, gone).astype(np.float32)
+    mask = _fade((axis[:, None] ** _ROUNDNESS + axis[None, :] ** _ROUNDNESS) ** (1 / _ROUNDNESS), full, gone).astype(np.float32)
     mask.setflags(write=False)
     return mask
 
@@ -153,7 +154,7 @@ def _share(place: _Place, others: list[_Place], x0: int, y0: int, x1: int, y1: i
     for other in others:
         where = other.coordinates(x0, y0, x1, y1)
         theirs = _distance(where)
-        there = _fade((where**4).sum(-1) ** 0.25, *_DETAIL)
+        there = _fade((np.abs(where) ** _ROUNDNESS).sum(-1) ** (1 / _ROUNDNESS), *_DETAIL)
         share *= 1 - there * mine / (mine + theirs + 1e-12)
     return share[..., None]
 

@@ -94,17 +94,19 @@ def _hdbscan(embeddings: np.ndarray, settings: ClusterSettings) -> np.ndarray:
         from sklearn.cluster import HDBSCAN  # slow to import, and needed here only
     except ImportError as error:
         raise FaceReconError("Grouping faces needs scikit-learn: run pip install scikit-learn.") from error
+    cut = settings.method == "cut"
     tree = HDBSCAN(
         min_cluster_size=settings.min_size,
         min_samples=min(settings.min_samples, len(embeddings)),
-        cluster_selection_epsilon=settings.epsilon,
-        cluster_selection_method="leaf" if settings.method == "leaf" else "eom",
+        cluster_selection_epsilon=0.0 if cut else settings.epsilon,
+        cluster_selection_method="eom" if cut else settings.method,
+        allow_single_cluster=not cut,
         copy=False,
     ).fit(embeddings.astype(np.float64))
-    # Where everybody is one person, the tree has no branches to choose from.
-    if settings.method == "cut" or (tree.labels_ < 0).all():
-        return tree.dbscan_clustering(settings.epsilon, settings.min_size).astype(np.int64).clip(ALONE)
-    return tree.labels_.astype(np.int64).clip(ALONE)
+    labels = tree.labels_
+    if cut or (labels < 0).all():  # where all are one person, the tree has no branches to choose from
+        labels = tree.dbscan_clustering(settings.epsilon, settings.min_size)
+    return labels.astype(np.int64).clip(ALONE)
 
 
 def _similarity_to_group(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -35,7 +35,9 @@ class IdentityEncoder:
         self.dtype = dtype or fast_dtype(self.device)
         network = fused(network.eval()).requires_grad_(False)
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
-        self.network.norm.float()
+        for part in (self.network.norm, getattr(self.network, "gradient_project", None)):
+            if part is not None:
+                part.float()  # cheap, and worth its digits
         self.size = network.config.image_size
 
     @classmethod
@@ -64,7 +66,7 @@ class IdentityEncoder:
         for crop in crops:
             _check(crop)
         parts = [self._embed(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
-        return np.concatenate([np.zeros((0, self.network.config.embedding), np.float32), *parts])
+        return np.concatenate([np.zeros((0, self.network.config.length), np.float32), *parts])
 
     def embed_faces(self, image: Image, faces: Sequence[Face]) -> np.ndarray:
         """(n, d) embeddings of faces found in a photo, in their order."""
@@ -91,7 +93,7 @@ class IdentityEncoder:
         return F.normalize(self.network(self._input(crops)), dim=1)
 
     def _input(self, crops: Tensor) -> Tensor:
-        return crops.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return crops.to(self.device, torch.float32, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def _embed(self, crops: list[Image]) -> np.ndarray:

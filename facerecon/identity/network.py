@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.identity.gradients import GradientHistograms, histogram_length
+
 PATCH = 4  # pixels a side: the trunk begins at a quarter of the side, with all of a patch's colours as channels
 RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5  # keeps a rectified signal's variance
 FIRST_BRANCH_GAIN = 0.2  # of a residual branch
@@ -23,8 +25,10 @@ class IdentityConfig:
         channels: of the three stages, at 1/4, 1/8 and 1/16 of the input's side.
         blocks: residual blocks of each stage.
         reduced: channels kept of each cell of the last stage.
-        embedding: length of the embedding.
+        embedding: length of the trunk's embedding.
         dropout: share of the cells' channels hidden from the embedding while training.
+        gradient_embedding: length of the part of the embedding that gradient histograms give, 0 for none.
+        gradient_share: their part of the cosine of two embeddings, 0 to 1.
     """
 
     image_size: int = 112
@@ -33,6 +37,13 @@ class IdentityConfig:
     reduced: int = 24
     embedding: int = 128
     dropout: float = 0.1
+    gradient_embedding: int = 0
+    gradient_share: float = 0.5
+
+    @property
+    def length(self) -> int:
+        """Of the whole embedding."""
+        return self.embedding + self.gradient_embedding
 
 
 class ScaledConv2d(nn.Conv2d):
@@ -75,7 +86,7 @@ class ResidualBlock(nn.Module):
 
 
 class IdentityNetwork(nn.Module):
-    """Aligned crops to embeddings.
+    """Aligned crops to embeddings: one part from a trained trunk, one from gradient histograms.
 
     The last maps are not pooled: in an aligned crop each cell sees the same part of the face,
     so the embedding weighs every cell by itself, as ArcFace's does.
@@ -95,6 +106,9 @@ class IdentityNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(config.reduced * cells, config.embedding)
         self.norm = nn.BatchNorm1d(config.embedding)
+        if config.gradient_embedding:
+            self.histograms = GradientHistograms()
+            self.gradient_project = nn.Linear(histogram_length(config.image_size), config.gradient_embedding)
 
     def features(self, crops: Tensor) -> list[Tensor]:
         """Maps of each stage, differentiable in the crops.
@@ -105,16 +119,22 @@ class IdentityNetwork(nn.Module):
         Returns:
             Maps at 1/4, 1/8 and 1/16 of the side: (B, C, S / 4, S / 4) and so on.
         """
-        x, maps = F.pixel_unshuffle((crops - 0.5) * 4, PATCH), []
+        x, maps = F.pixel_unshuffle((crops.to(self.project.weight.dtype) - 0.5) * 4, PATCH), []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         return maps
 
     def forward(self, crops: Tensor) -> Tensor:
-        """(B, 3, S, S) in [0, 1] to (B, embedding) float32, not yet of unit length."""
+        """(B, 3, S, S) in [0, 1] to (B, length) float32; of unit length where histograms take part, else not yet."""
         cells = F.relu(self.reduce(self.features(crops)[-1])).flatten(1)
-        return self.norm(self.project(self.dropout(cells)).float())
+        learned = self.norm(self.project(self.dropout(cells)).float())
+        if not self.config.gradient_embedding:
+            return learned
+        looks = self.gradient_project(self.histograms(crops))
+        share = self.config.gradient_share
+        parts = F.normalize(learned, dim=1) * (1 - share) ** 0.5, F.normalize(looks, dim=1) * share**0.5
+        return torch.cat(parts, dim=1)
 
 
 def fused(network: IdentityNetwork) -> IdentityNetwork:

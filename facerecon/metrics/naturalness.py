@@ -44,7 +44,6 @@ class NaturalSceneModel:
             features, contrast = patch_features(image, patch)
             rows.append(features[contrast >= _CONTRASTY * contrast.max()])
         rows = np.concatenate(rows)
-        rows = rows[np.isfinite(rows).all(1)]
         return cls(rows.mean(0), np.cov(rows, rowvar=False), patch)
 
     def distance(self, image: Image) -> float:
@@ -57,7 +56,6 @@ class NaturalSceneModel:
             ValueError: the picture is smaller than two patches either way.
         """
         features, _ = patch_features(image, self.patch)
-        features = features[np.isfinite(features).all(1)]
         if len(features) < 2:
             raise ValueError(f"NIQE needs at least {2 * self.patch} pixels a side.")
         difference = features.mean(0) - self.mean
@@ -130,11 +128,11 @@ def _asymmetric_gaussian(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
         right = np.sqrt((square * positive).sum(1) / positive.sum(1))
         ratio = left / right
         share = np.abs(flat).mean(1) ** 2 / square.mean(1)
-    share = share * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
+        share = share * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
     shapes, shares = _shape_table()
-    alpha = shapes[np.abs(shares[None] - np.nan_to_num(share)[:, None]).argmin(1)]
+    alpha = shapes[np.clip(np.searchsorted(shares, np.nan_to_num(share, posinf=1.0)), 0, len(shapes) - 1)]
     factor = _beta_factor(alpha)
-    return alpha, left * factor, right * factor
+    return alpha, np.nan_to_num(left) * factor, np.nan_to_num(right) * factor  # a flat patch has no sides
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,12 @@
-"""Distances between surfaces without correspondence. Needs scipy (requirements-train.txt)."""
+"""Distances between surfaces without correspondence. Needs scipy."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+CANDIDATES = 12
+"""Triangles tried for each nearest point, nearest centroids first."""
 
 
 def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -58,3 +61,56 @@ def normal_consistency(points: np.ndarray, normals: np.ndarray, others: np.ndarr
     there = (normals * other_normals[nearest]).sum(1)
     back = (other_normals * normals[nearest_back]).sum(1)
     return float((there.mean() + back.mean()) / 2)
+
+
+def closest_barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Barycentrics (..., 3) of the closest point of each triangle (..., 3, 3) to each point (..., 3)."""
+    shape = np.broadcast_shapes(points.shape[:-1], corners.shape[:-2])
+    best = np.full(shape, np.inf)
+    result = np.zeros(shape + (3,))
+    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
+    ab, ac, ap = b - a, c - a, points - a
+    d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
+    d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
+    area = d00 * d11 - d01 * d01  # squared, times four; nothing where a triangle is only an edge
+    denominator = np.maximum(area, 1e-30)
+    v, w = (d11 * d20 - d01 * d21) / denominator, (d00 * d21 - d01 * d20) / denominator
+    inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (area > 1e-20)
+    interior = np.stack([1 - v - w, v, w], axis=-1)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, edge = corners[..., i, :], corners[..., j, :] - corners[..., i, :]
+        t = np.clip(((points - start) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-30), 0, 1)
+        distance = ((start + t[..., None] * edge - points) ** 2).sum(-1)
+        better = distance < best
+        best = np.where(better, distance, best)
+        weights = np.zeros(result.shape)
+        weights[..., i], weights[..., j] = 1 - t, t
+        result = np.where(better[..., None], weights, result)
+    return np.where(inside[..., None], interior, result)
+
+
+class SurfaceFinder:
+    """Nearest points of a triangle mesh, exact but for slivers much longer than their neighbours.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3).
+    """
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        self.corners = np.asarray(vertices, np.float64)[faces]
+        self._tree = cKDTree(self.corners.mean(1))
+
+    def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The surface's points (N, 3) nearest to points (N, 3), and their distances (N,)."""
+        triangles, weights = self.embed(points)
+        places = (self.corners[triangles] * weights[..., None]).sum(1)
+        return places, np.linalg.norm(places - points, axis=-1)
+
+    def embed(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same as rows (N,) of ``faces`` and barycentrics (N, 3)."""
+        candidates = self._tree.query(points, k=min(CANDIDATES, len(self.corners)))[1].reshape(len(points), -1)
+        weights = closest_barycentric(points[:, None], self.corners[candidates])
+        places = (self.corners[candidates] * weights[..., None]).sum(2)
+        best, row = np.linalg.norm(places - points[:, None], axis=-1).argmin(1), np.arange(len(points))
+        return candidates[row, best], weights[row, best]

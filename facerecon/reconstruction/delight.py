@@ -22,15 +22,22 @@ from facerecon.rendering import vertex_normals
 from facerecon.rendering.shading import linear_to_srgb, sh_basis, srgb_to_linear
 from facerecon.types import HeadParameters
 
-DARKEST = 0.22
-"""Shade, relative to the reference, below which nothing is brightened further: there is only noise."""
-BRIGHTEST = 1.8
+DARKEST, BRIGHTEST = 0.25, 1.8
+"""Shades, relative to the reference, beyond which nothing more is evened out."""
+LARGEST_CAST = 1.6
+"""Colour of the light in one direction, relative to the reference's, by channel."""
+NOISY_GAIN, LOST = (1.6, 3.2), (0.10, 0.35)
+"""Ramps: gains over which colour gives way to the skin's, shades over which a texel begins to count."""
+HAIR = (0.08, 0.45)
 REFERENCE_PERCENTILE = 65.0
-"""The lit part of the face keeps its brightness: of all shades on it, this percentile becomes 1."""
+"""Of all shades on the face, this percentile becomes 1."""
+TONE_PERCENTILE = 58.0
+"""Of the photo's brightness on the face: the brightness of the even skin."""
 PRIOR_PULL = 0.04
 """How strongly the fit holds to the encoder's light, relative to the photo's evidence."""
 OUTLIER = 0.25
 """Ratio to the fitted shade beyond which skin counts less: hair, highlights, cast shadows."""
+BRIGHTER_THAN_MEAN = 1.18
 ROUNDS = 6
 ASYMMETRY_REACH, ASYMMETRY_STIFFNESS = 6.0, 2.0
 LARGEST_ASYMMETRY = 1.2  # log of a ratio between the sides
@@ -52,11 +59,33 @@ def remove_light(
     light = _fit_light(colour, albedo, basis, texels, parameters, atlas, prior)
     if light is None:
         return texels
+    weight = _skin_weight(texels, atlas, prior)
     shade = basis @ light
-    shade /= _reference(shade, _skin_weight(texels, atlas, prior))
-    flat = colour / np.clip(shade, DARKEST, BRIGHTEST)
+    shade /= _reference(shade, weight)
+    strength = np.maximum(shade.mean(-1), 1e-3)
+    # Hair stands away from the head: its light is not that of the skin below.
+    bare = 1 - ramp(prior.hair_growth, *HAIR)
+    cast = np.clip(shade / strength[..., None], 1 / LARGEST_CAST, LARGEST_CAST)
+    shade = 1 + (np.clip(strength, DARKEST, BRIGHTEST)[..., None] * cast - 1) * bare[..., None]
+    flat, expected = _divide(colour, shade, albedo, weight)
     flat *= _even_sides(flat, texels, atlas, prior)[..., None]
-    return replace(texels, lab=cv2.cvtColor(_encoded(flat), cv2.COLOR_RGB2LAB))
+    flat *= _level(colour, weight, TONE_PERCENTILE) / max(_level(flat, weight, 50), 1e-4)
+    lab, skin = (cv2.cvtColor(_encoded(values), cv2.COLOR_RGB2LAB) for values in (flat, expected))
+    # Deep shade holds noise in place of colour, and at last nothing: there the other side is asked.
+    guess = (ramp(1 / strength, *NOISY_GAIN) * bare * atlas.skin)[..., None]
+    lab[..., 1:] += guess * (skin[..., 1:] - lab[..., 1:])
+    trust = texels.trust * (1 - (1 - ramp(strength, *LOST)) * bare)
+    return replace(texels, lab=lab, trust=trust.astype(np.float32))
+
+
+def _level(linear: np.ndarray, weight: np.ndarray, percentile: float) -> float:
+    """A percentile of the brightness of bare skin."""
+    return float(np.percentile(linear[_sure(weight)].mean(-1), percentile))
+
+
+def _sure(weight: np.ndarray) -> np.ndarray:
+    """The texels (S, S) that tell most of the skin."""
+    return weight > 0.5 if (weight > 0.5).any() else weight > 0.2
 
 
 def _basis(vertices: np.ndarray, parameters: HeadParameters, atlas: TextureAtlas) -> np.ndarray:
@@ -113,11 +142,24 @@ def _fit_light(
 
 def _reference(shade: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Shade (3,) of the face's lit part: the skin keeps the colour it has there."""
-    sure = weight > 0.5 if (weight > 0.5).any() else weight > 0.2
-    lit = shade[sure]
+    lit = shade[_sure(weight)]
     brightness = lit.mean(1)
     near = np.abs(brightness - np.percentile(brightness, REFERENCE_PERCENTILE))
     return np.maximum(lit[near <= np.percentile(near, 15)].mean(0), 1e-3)
+
+
+def _divide(
+    colour: np.ndarray, shade: np.ndarray, albedo: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour over shade (S, S, 3), and the mean skin in this skin's tone (S, S, 3).
+
+    Nothing is brightened far beyond that mean skin: where harmonics say it is darker than it was,
+    as they do behind a narrow shadow, too much would come out.
+    """
+    flat, sure = colour / shade, _sure(weight)
+    expected = albedo * np.median(flat[sure] / np.maximum(albedo[sure], 0.02), axis=0)
+    most = np.maximum(BRIGHTER_THAN_MEAN * expected, colour)
+    return np.where(shade < 1, np.minimum(flat, most), flat), expected
 
 
 def _even_sides(flat: np.ndarray, texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance) -> np.ndarray:

@@ -15,12 +15,15 @@ from torch import Tensor
 
 from facerecon.checkpoints import find_checkpoint
 from facerecon.demographics import ancestry_weights
+from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
+from facerecon.reconstruction.fusion import contradictions, reconcile
+from facerecon.reconstruction.fusion import in_numbers as estimate_in_numbers
 from facerecon.reconstruction.quality import assess
 from facerecon.reconstruction.same_person import put_shape
 from facerecon.reconstruction.texture import TextureResult, unproject
@@ -46,12 +49,13 @@ class HeadReconstructor:
     Args:
         encoder: the network, on its device and in its dtype.
         head: the head model that the encoder was trained on.
+        estimator: judges age, gender and race in the encoder's place, and whether the photo contradicts what a user states.
     """
 
-    def __init__(self, encoder: HeadEncoder, head: HeadModel) -> None:
+    def __init__(self, encoder: HeadEncoder, head: HeadModel, estimator: DemographicsEstimator | None = None) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
-        self.encoder, self.head = encoder.eval(), head
+        self.encoder, self.head, self.estimator = encoder.eval(), head, estimator
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
@@ -60,7 +64,7 @@ class HeadReconstructor:
     def from_pretrained(
         cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None
     ) -> HeadReconstructor:
-        """Loads ``weights/reconstruction`` or a safetensors file.
+        """Loads ``weights/reconstruction`` or a safetensors file, and ``weights/demographics``.
 
         Raises:
             FaceReconError: no checkpoint was found, or it does not fit.
@@ -76,7 +80,7 @@ class HeadReconstructor:
         except Exception as error:
             raise FaceReconError(f"The reconstruction checkpoint {file.name} cannot be used: {error}") from error
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
-        return cls(encoder, head or HeadModel.from_pretrained())
+        return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device))
 
     def encode(
         self,
@@ -118,10 +122,10 @@ class HeadReconstructor:
             part = slice(start, start + BATCH)
             matrices = [reconstruction_matrix(face.points, self.size, options.crop_scale) for face in faces[part]]
             crops = [warp(image, matrix, self.size) for image, matrix in zip(images[part], matrices)]
-            code = self._look(crops)
+            code, estimates = self._look(crops), self._estimates(images[part], faces[part])
             for i, (crop, matrix) in enumerate(zip(crops, matrices)):
                 shape, known, focal = images[start + i].shape, demographics[start + i], focal_px[start + i]
-                parameters = self._parameters(code, i, matrix, shape, known, focal)
+                parameters = self._parameters(code, i, matrix, shape, known, focal, estimates[i])
                 if options.person is not None:
                     parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
                 found.append((parameters, crop))
@@ -185,6 +189,9 @@ class HeadReconstructor:
         batch = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
         return self.encoder(batch.contiguous(memory_format=torch.channels_last))
 
+    def _estimates(self, images: Sequence[Image], faces: Sequence[Face]) -> list[DemographicsEstimate | None]:
+        return [None] * len(faces) if self.estimator is None else list(self.estimator.predict(list(images), list(faces)))
+
     def _parameters(
         self,
         code: HeadCode,
@@ -193,21 +200,30 @@ class HeadReconstructor:
         shape: tuple[int, ...],
         known: Demographics | None,
         focal_px: float | None,
+        estimate: DemographicsEstimate | None = None,
     ) -> HeadParameters:
         """Row ``i`` of the code, moved from the crop (``matrix``) into a photo of that shape."""
         principal = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2], np.float32)
-        identity = np.zeros(len(self.head.identity_labels), np.float32)
-        identity[: code.identity.shape[1]] = code.identity[i].cpu().numpy()
         turn, translation, focal = photo_camera(
             float(code.scale[i]), code.center[i].cpu().numpy(), 1 / float(code.inverse_distance[i]), matrix, self.size,
             principal, focal_px,
         )  # fmt: skip
-        age, gender, ancestry = self._person(code, i, known)
+        seen = tuple(value[i : i + 1].cpu() for value in (code.age, code.gender, code.ancestry))
+        if estimate is not None:
+            seen = estimate_in_numbers(estimate)
+        age, gender, ancestry = stated_or_seen(known, seen)
         weights = self.head.encode_demographics(age, gender, ancestry)
+        found = code.identity[i : i + 1].cpu().float()
+        if estimate is not None and contradictions(known, estimate):
+            limit = self.encoder.config.limit
+            found, weights = reconcile(self.head, found, self.head.encode_demographics(*seen), weights)
+            found = found.clamp(-limit, limit)
+        identity = np.zeros(len(self.head.identity_labels), np.float32)
+        identity[: found.shape[1]] = found[0].numpy()
         return HeadParameters(
             identity=identity,
             expression=code.expression[i].clamp(0, 1).cpu().numpy(),
-            demographics=describe(known, float(age), float(gender), ancestry[0]),
+            demographics=describe(known, float(age), float(gender), race_seen(estimate, ancestry[0])),
             rotation=(turn @ code.rotation[i].cpu().numpy()).astype(np.float32),
             translation_m=translation.astype(np.float32),
             focal_px=focal,
@@ -216,22 +232,28 @@ class HeadReconstructor:
             mean_weights=weights[0].numpy(),
         )
 
-    def _person(self, code: HeadCode, i: int, known: Demographics | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Age (1,), gender (1,) and ancestry (1, 3): what is known, else what the network sees, or the average."""
-        if known is not None and not known.auto_detect:
-            return in_numbers([known])
-        age, gender, ancestry = (value[i : i + 1].cpu() for value in (code.age, code.gender, code.ancestry))
-        if known is not None and known.age is not None:
-            age = torch.tensor([float(known.age)])
-        if known is not None and known.gender is not None:
-            gender = torch.tensor([float(known.gender == "male")])
-        stated = None if known is None else ancestry_weights(known.race, known.ethnicity)
-        if stated is not None:
-            ancestry = torch.from_numpy(stated)[None]
-        return age, gender, ancestry
+
+def stated_or_seen(known: Demographics | None, seen: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Age (1,), gender (1,) and ancestry (1, 3): what is stated, else what was seen, or the average."""
+    if known is not None and not known.auto_detect:
+        return in_numbers([known])
+    age, gender, ancestry = seen
+    if known is not None and known.age is not None:
+        age = torch.tensor([float(known.age)])
+    if known is not None and known.gender is not None:
+        gender = torch.tensor([float(known.gender == "male")])
+    stated = None if known is None else ancestry_weights(known.race, known.ethnicity)
+    if stated is not None:
+        ancestry = torch.from_numpy(stated)[None]
+    return age, gender, ancestry
 
 
-def describe(known: Demographics | None, age: float, gender: float, ancestry: Tensor) -> Demographics:
+def race_seen(estimate: DemographicsEstimate | None, ancestry: Tensor) -> str:
+    """The likeliest race in our words; of the ancestry (3,) alone where there is no estimate."""
+    return RACES_ESTIMATED[int(ancestry.argmax())] if estimate is None else estimate.dominant_race
+
+
+def describe(known: Demographics | None, age: float, gender: float, race: str) -> Demographics:
     """The person in words: what the user said, completed by the estimate where that is allowed."""
     if known is not None and not known.auto_detect:
         return known
@@ -240,7 +262,7 @@ def describe(known: Demographics | None, age: float, gender: float, ancestry: Te
     return Demographics(
         age=round(age, 1),
         gender=said.gender or ("male" if gender > 0.5 else "female"),
-        race=said.race or (None if said.ethnicity else RACES_ESTIMATED[int(ancestry.argmax())]),
+        race=said.race or (None if said.ethnicity else race),
         ethnicity=said.ethnicity,
         source="user" if stated else "estimated",
     )

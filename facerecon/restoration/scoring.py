@@ -85,9 +85,8 @@ def doubts(quality: dict[str, float]) -> list[str]:
             f"The restored face may not look like the person: its identity score is {similarity:.2f}, below {IDENTITY_DOUBTFUL}."
         )
     if quality.get("naturalness_after", 0.0) > NATURALNESS_DOUBTFUL:
-        sentences.append(
-            f"The restored face shows faults: its naturalness score is {quality['naturalness_after']:.1f}, above {NATURALNESS_DOUBTFUL:.0f}."
-        )
+        score = f"{quality['naturalness_after']:.1f}, above {NATURALNESS_DOUBTFUL:.0f}"
+        sentences.append(f"The restored face shows faults: its naturalness score is {score}.")
     if quality.get("blur_before", 0.0) > BLUR_DOUBTFUL or quality.get("resolution", 1.0) < 24 / _SIDE:
         sentences.append("The photo held so little of this face that much of what is seen now is a guess.")
     return sentences

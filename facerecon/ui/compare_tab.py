@@ -41,16 +41,16 @@ class CompareTab:
                     gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these")
                 self.form = DemographicsForm()
                 self.go = gr.Button("Compare", variant="primary", size="lg", interactive=False, elem_id="compare-go")
-                self.message = gr.HTML("", padding=False)
+                self.message = gr.HTML("", padding=False, elem_classes="fr-maybe")
             with gr.Column(scale=9, min_width=300):
                 with gr.Row(equal_height=False, elem_classes="fr-stage"):
                     with gr.Column(min_width=300):
                         self.with_view = HeadView("With demographics", "compare-with", 500, sync="compare")
-                        self.with_figures = gr.HTML("", padding=False)
+                        self.with_figures = gr.HTML("", padding=False, elem_classes="fr-maybe")
                     with gr.Column(min_width=300):
                         self.without_view = HeadView("Without demographics", "compare-without", 500, sync="compare")
-                        self.without_figures = gr.HTML("", padding=False)
-                self.difference = gr.HTML("", padding=False, elem_id="compare-difference")
+                        self.without_figures = gr.HTML("", padding=False, elem_classes="fr-maybe")
+                self.difference = gr.HTML("", padding=False, elem_classes="fr-maybe", elem_id="compare-difference")
         self._wire()
 
     def _wire(self) -> None:
@@ -118,5 +118,5 @@ def _differences(known: Finished, average: Finished) -> dict[str, str]:
     return {
         "Between the heads, mean": f"{apart.mean():.1f} mm",
         "At most": f"{apart.max():.1f} mm",
-        "Width, with less without": f"{width:+.1f} mm",
+        "Width of the left one less the right one's": f"{width:+.1f} mm",
     }

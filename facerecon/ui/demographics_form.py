@@ -26,7 +26,7 @@ class DemographicsForm:
         self.estimate = gr.State(None)
         self.auto_detect = gr.Checkbox(True, label="Detect from the photo", info=HINT)
         with gr.Row():
-            self.use_age = gr.Checkbox(False, label="State the age", min_width=110, scale=1)
+            self.use_age = gr.Checkbox(False, label="Use age", min_width=110, scale=1)
             self.age = gr.Slider(0, 100, 35, step=1, label="Age in years", interactive=False, min_width=160, scale=3)
         self.gender = gr.Radio([UNSPECIFIED, ("Female", "female"), ("Male", "male")], value="", label="Gender")
         self.race = gr.Dropdown([UNSPECIFIED, *RACES], value="", label="Race")

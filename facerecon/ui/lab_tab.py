@@ -32,12 +32,12 @@ class LabTab:
         gr.HTML(f'<p class="fr-lead">{INTRODUCTION}</p>', padding=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=280):
-                self.photo = photo_input("A clean photo", "lab-photo", 260)
+                self.photo = photo_input("A clean photo", "lab-photo", 260, str(clean[0]) if clean else None)
                 if clean:
                     gr.Examples([[str(path)] for path in clean], [self.photo], label="Or try one of these")
                 self.fidelity = gr.Slider(0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest")
                 self.go = gr.Button("Damage and restore", variant="primary", size="lg", elem_id="lab-go")
-                self.message = gr.HTML("", padding=False)
+                self.message = gr.HTML("", padding=False, elem_classes="fr-maybe")
             with gr.Column(scale=9, min_width=300), gr.Row(elem_classes="fr-ways"):
                 for number, name in enumerate(FIRST_FOUR):
                     self._way(number, name)
@@ -57,7 +57,7 @@ class LabTab:
                     max_height=340, elem_id=f"lab-slider-{number}", buttons=["fullscreen"],
                 )  # fmt: skip
             )
-            self.figures.append(gr.HTML("", padding=False))
+            self.figures.append(gr.HTML("", padding=False, elem_classes="fr-maybe"))
 
     def _wire(self) -> None:
         for kind, value in zip(self.kinds, self.values):
@@ -93,7 +93,7 @@ def _slider_of(name: str) -> gr.Slider:
 def _figures(trial: Trial) -> str:
     gain = trial.psnr[1] - trial.psnr[0]
     return (
-        f'<p class="fr-gain" data-better="{str(gain > 0).lower()}">{html.escape(trial.name)}: '
+        f'<p class="fr-gain" role="status" data-better="{str(gain > 0).lower()}">{html.escape(trial.name)}: '
         f"<b>{gain:+.1f} dB</b> (PSNR {trial.psnr[0]:.1f} to {trial.psnr[1]:.1f} dB, "
         f"SSIM {trial.ssim[0]:.2f} to {trial.ssim[1]:.2f})</p>"
     )

@@ -37,7 +37,7 @@ def build_page(pipeline: FaceReconstructor, examples: Path | None = None, welcom
     finished = _welcome(engine, examples) if welcome and examples else None
     with gr.Blocks(title=style.TITLE, delete_cache=CACHE_SECONDS, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(style.HEADER, padding=False)
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Restore and reconstruct", id="photo"):
                 tab = PhotoTab(engine, shelf, photos, finished)
             with gr.Tab("Degradation lab", id="lab"):
@@ -61,6 +61,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": style.THEME,
         "css_paths": style.CSS,
+        "js": style.SCRIPT.read_text(encoding="utf-8"),
         "max_file_size": limits.MAX_UPLOAD_BYTES,
         "run_history": False,
         "show_error": True,

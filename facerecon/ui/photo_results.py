@@ -12,10 +12,12 @@ from facerecon.ui.engine import Engine
 from facerecon.ui.errors import alert, note
 from facerecon.ui.heads import HeadView
 from facerecon.ui.limits import EXPORTS_AT_ONCE, KEPT_SECONDS, SHARED_SECONDS
-from facerecon.ui.results import KINDS, Finished, HeadCard, Shelf, adopt, export
-from facerecon.ui.statistics import EMPTY, as_html
+from facerecon.ui.results import KINDS, Finished, GoneError, HeadCard, Shelf, adopt, export
+from facerecon.ui.statistics import EMPTY, Progress, as_html
 
 HEIGHT = 520
+WHOLE, FACE = "photo", "face"
+SCOPES = [("The face, close", FACE), ("Whole photo", WHOLE)]
 READY = ("glb", "json")  # kinds of files that are there with the result
 PROMISE = (
     f"Your photo and results are deleted after {KEPT_SECONDS // 60} minutes. A share link works for "
@@ -43,47 +45,51 @@ class Results:
     def __init__(self, engine: Engine, shelf: Shelf, welcome: Finished | None = None) -> None:
         self.engine, self.shelf, self.welcome = engine, shelf, welcome
         self.key = gr.State(None)
+        self.steps = gr.HTML(Progress().as_html(), elem_id="photo-steps", padding=False)
         with gr.Row(equal_height=False, elem_classes="fr-stage"):
             with gr.Column(min_width=300):
                 self.slider = gr.ImageSlider(
                     label="Before and after", format="png", type="filepath", interactive=False, height=HEIGHT,
                     max_height=HEIGHT, elem_id="slider", buttons=["fullscreen"],
                 )  # fmt: skip
+                self.scope = gr.Radio(SCOPES, value=FACE, label="Show", show_label=False, elem_id="scope")
             with gr.Column(min_width=300):
                 self.view = HeadView("3D head", "viewer", HEIGHT)
         self.choice = gr.Radio([], label="Head shown", visible=False, elem_id="head-choice")
         self.figures = gr.HTML(EMPTY, elem_id="figures", padding=False)
         self._files()
         self.outputs = [
-            self.slider, *self.view.outputs, self.key, self.choice, self.figures, self.restored,
+            self.steps, self.slider, self.scope, *self.view.outputs, self.key, self.choice, self.figures, self.restored,
             *self.buttons.values(), self.share, self.link, self.problem,
         ]  # fmt: skip
         self._wire()
 
     def _files(self) -> None:
+        gr.HTML('<h3 class="fr-heading">Take it with you</h3>', padding=False)
         with gr.Row(elem_classes="fr-files"):
-            self.restored = gr.DownloadButton("Restored photo", variant="primary", interactive=False, min_width=140)
+            self.restored = gr.DownloadButton("Restored photo", variant="primary", interactive=False, size="md", min_width=150)
             self.buttons: dict[str, Any] = {
                 kind: (gr.DownloadButton if kind in READY else gr.Button)(
-                    label, interactive=False, min_width=84, elem_id=f"file-{kind}"
+                    label, interactive=False, size="md", min_width=84, elem_id=f"file-{kind}"
                 )
                 for kind, label in KINDS.items()
             }
-            self.share = gr.Button("Share link", interactive=False, min_width=110, elem_id="share")
+            self.share = gr.Button("Share link", interactive=False, size="md", min_width=110, elem_id="share")
         self.made = gr.DownloadButton("Download", visible="hidden", elem_id="made")
         self.token = gr.Textbox(visible="hidden", label="Token")
         self.link = gr.Textbox(
             label="Anybody with this link sees the result", visible=False, interactive=False, buttons=["copy"], elem_id="link"
         )
-        self.problem = gr.HTML("", padding=False)
+        self.problem = gr.HTML("", padding=False, elem_classes="fr-maybe")
         gr.HTML(f'<p class="fr-small">{PROMISE}</p>', padding=False)
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self.choice.input(
-            self._another, [self.key, self.choice, self.view.shows_simple],
-            [*self.view.outputs, self.figures, *self.buttons.values()], **quiet,
+            self._another, [self.key, self.choice, self.scope, self.view.shows_simple],
+            [self.slider, *self.view.outputs, self.figures, *self.buttons.values()], **quiet,
         )  # fmt: skip
+        self.scope.input(self._slide, [self.key, self.choice, self.scope], self.slider, **quiet)
         exports = {"concurrency_id": "exports", "concurrency_limit": EXPORTS_AT_ONCE, **quiet}
         for kind, button in self.buttons.items():
             if kind not in READY:
@@ -98,7 +104,9 @@ class Results:
         """A result."""
         labels = [head.label for head in finished.heads]
         return {
-            self.slider: tuple(str(path) for path in finished.previews),
+            self.steps: Progress(finished.seconds).as_html(),
+            self.slider: _pair(finished, finished.heads[0], FACE),
+            self.scope: FACE,
             self.key: key,
             self.choice: gr.Radio(choices=labels, value=labels[0], visible=len(labels) > 1),
             self.restored: gr.DownloadButton(value=str(finished.restored), interactive=True),
@@ -109,10 +117,9 @@ class Results:
         }
 
     def _head(self, finished: Finished, head: HeadCard, simple: bool) -> dict[Any, Any]:
-        seconds = {"Seconds": f"{finished.seconds['total']:.1f}"}
         return {
             **self.view.update(finished, head, simple),
-            self.figures: as_html({**head.figures, **seconds}),
+            self.figures: as_html(head.figures),
             **{
                 button: gr.DownloadButton(value=str(finished.file(head.number, kind)), interactive=True)
                 if kind in READY
@@ -121,9 +128,17 @@ class Results:
             },
         }
 
-    def _another(self, key: str | None, label: str, simple: bool) -> dict[Any, Any]:
+    def _another(self, key: str | None, label: str, scope: str, simple: bool) -> dict[Any, Any]:
         finished = self.shelf.get(key)
-        return self._head(finished, finished.head(label), simple)
+        head = finished.head(label)
+        return {self.slider: _pair(finished, head, scope), **self._head(finished, head, simple)}
+
+    def _slide(self, key: str | None, label: str | None, scope: str) -> tuple[str, str] | None:
+        try:
+            finished = self.shelf.get(key)
+        except GoneError:
+            return None
+        return _pair(finished, finished.head(label), scope)
 
     def _maker(self, kind: str) -> Any:
         def make(key: str | None, label: str | None) -> Iterator[dict[Any, Any]]:
@@ -158,3 +173,8 @@ class Results:
             return self.show(finished, self.shelf.put(finished), simple)
         except Exception as error:
             return {self.problem: alert(error)}
+
+
+def _pair(finished: Finished, head: HeadCard, scope: str) -> tuple[str, str]:
+    before, after = finished.previews(head.number if scope == FACE else None)
+    return str(before), str(after)

@@ -15,7 +15,6 @@ from facerecon.ui import demographics_form, photo_work
 from facerecon.ui.demographics_form import DemographicsForm
 from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.errors import alert, note
-from facerecon.ui.heads import HeadView
 from facerecon.ui.limits import AT_ONCE, MAX_FACES, check_uploaded
 from facerecon.ui.photo_results import Results
 from facerecon.ui.results import Finished, Shelf
@@ -23,6 +22,11 @@ from facerecon.ui.statistics import Progress
 
 GO = "Restore and reconstruct"
 BUSY = "Working…"
+SCROLL = """() => {
+  const steps = document.querySelector('#photo-steps');
+  const top = steps.getBoundingClientRect().top;
+  if (top < 0 || top > window.innerHeight - 120) steps.scrollIntoView({ behavior: 'smooth', block: 'start' });
+}"""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -43,9 +47,9 @@ class PhotoTab:
             with gr.Column(scale=4, min_width=300, elem_classes="fr-side"):
                 self._inputs(examples)
             with gr.Column(scale=9, min_width=300):
-                self.message = gr.HTML("", elem_id="photo-message", padding=False)
-                self.steps = gr.HTML("", elem_id="photo-steps", padding=False)
+                self.message = gr.HTML("", elem_id="photo-message", elem_classes="fr-maybe", padding=False)
                 self.results = Results(engine, shelf, welcome)
+                self.steps = self.results.steps
         self._wire()
 
     def _inputs(self, examples: list[Path]) -> None:
@@ -64,7 +68,7 @@ class PhotoTab:
         )
         self.upscale = gr.Radio([(f"{n}×", n) for n in UPSCALES], value=1, label="Enlarge the photo")
         with gr.Accordion("Who is it? (optional)", open=False, elem_id="who"):
-            self.several = gr.HTML("", padding=False)
+            self.several = gr.HTML("", padding=False, elem_classes="fr-maybe")
             self.form = DemographicsForm()
         self.go = gr.Button(GO, variant="primary", size="lg", interactive=False, elem_id="go")
 
@@ -83,10 +87,11 @@ class PhotoTab:
         self.go.click(
             self._run,
             [self.photo, self.fidelity, self.upscale, self.faces, self.results.view.shows_simple, *self.form.fields],
-            [self.go, self.message, self.steps, *self.results.outputs],
+            [self.go, self.message, *self.results.outputs],
             concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
             show_progress_on=self.steps, api_visibility="private",
         )  # fmt: skip
+        self.go.click(None, None, None, js=SCROLL, **QUIET)
 
     def _look(self, path: str | None, auto_detect: bool) -> Iterator[dict[Any, Any]]:
         """Empties what belonged to the photo before, then shows the faces of this one."""
@@ -145,13 +150,13 @@ class PhotoTab:
                 else:
                     yield {**ready, self.message: note(hints), **self.results.show(news, self.shelf.put(news), simple)}
         except Exception as error:
-            yield {**ready, self.message: alert(error), self.steps: ""}
+            yield {**ready, self.message: alert(error), self.steps: Progress().as_html()}
 
 
-def photo_input(label: str, elem_id: str, height: int = 300) -> gr.Image:
+def photo_input(label: str, elem_id: str, height: int = 300, value: str | None = None) -> gr.Image:
     """A place for a photo: dropped, chosen, pasted, or taken with the camera; its value is the path of the upload."""
     image = gr.Image(
-        label=label, type="filepath", image_mode=None, format="png", height=height,
+        value, label=label, type="filepath", image_mode=None, format="png", height=height,
         sources=["upload", "webcam", "clipboard"], elem_id=elem_id, buttons=["fullscreen"],
         placeholder="Drop a photo here, click to choose one, or paste it",
     )  # fmt: skip

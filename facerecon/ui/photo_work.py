@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,9 +64,8 @@ def run(
         else:
             yield news
     yield Step("write", None)
-    started = time.perf_counter()
     finished = finish(visitors.new_folder(session), photo, result, engine.pipeline)
-    yield Step("write", time.perf_counter() - started)
+    yield Step("write", finished.seconds["write"])
     yield finished
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 import zipfile
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +25,9 @@ from facerecon.ui.statistics import figures
 NAME = "face"
 INDEX = "result.json"
 PREVIEW_SIDE = 1400  # pixels; the slider shows this, the download has all
-KINDS = {"glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "glTF", "json": "Parameters", "mp4": "Turntable"}
+KINDS = {
+    "glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "glTF", "json": "Parameters (JSON)", "mp4": "Turntable (MP4)",
+}  # fmt: skip
 MOST_RESULTS = 64  # kept in memory, about 4 MB a head
 
 
@@ -55,7 +58,7 @@ class Finished:
 
     Attributes:
         folder: holds ``restored/``, ``heads/`` and so on as docs/OUTPUTS.md names them, and the previews.
-        seconds: of each step.
+        seconds: of each step, by the names of ``facerecon.pipeline``, and ``"write"``.
         heads: one for each face that was chosen.
         reconstructions: the heads themselves while they are in memory; None for a shared result.
     """
@@ -65,10 +68,10 @@ class Finished:
     heads: list[HeadCard]
     reconstructions: list[Reconstruction] | None = field(default=None, repr=False)
 
-    @property
-    def previews(self) -> tuple[Path, Path]:
-        """The photo before and after, at a size for the screen."""
-        return self.folder / "before.png", self.folder / "after.png"
+    def previews(self, number: int | None = None) -> tuple[Path, Path]:
+        """The photo before and after, at a size for the screen; with a number, that face of it, cut out."""
+        stem = "photo" if number is None else f"face_{number:02d}"
+        return self.folder / "previews" / f"{stem}_before.png", self.folder / "previews" / f"{stem}_after.png"
 
     @property
     def restored(self) -> Path:
@@ -91,13 +94,16 @@ class Finished:
 
 def finish(folder: Path, photo: Image, result: Result, pipeline: FaceReconstructor) -> Finished:
     """Writes the files that everybody wants: previews, restored photo, GLB and parameters of each head."""
+    started = time.perf_counter()
     outputs.write_restoration(folder, NAME, photo, result.restoration)
-    finished = Finished(folder, result.seconds, [_card(head, result, pipeline) for head in result.reconstructions])
+    finished = Finished(folder, dict(result.seconds), [_card(head, result, pipeline) for head in result.reconstructions])
     after = for_screen(result.restoration.image)
     before = cv2.resize(photo, after.shape[1::-1], interpolation=cv2.INTER_AREA)
-    for path, image in zip(finished.previews, (before, after)):
-        save_image(path, image)
+    _save_pair(finished.previews(), before, after)
+    for face in result.restoration.faces:
+        _save_pair(finished.previews(face.index), face.crop, face.restored)
     write_heads(folder, photo, result.reconstructions, pipeline)
+    finished.seconds["write"] = time.perf_counter() - started
     outputs.write_json(folder / INDEX, {"seconds": finished.seconds, "heads": [asdict(head) for head in finished.heads]})
     return replace(finished, reconstructions=[replace(head, visibility=None) for head in result.reconstructions])
 
@@ -193,6 +199,12 @@ class Shelf:
                 return finished
             self._kept.pop(key or "", None)
         raise GoneError("This result is no longer kept. Run the photo again.")
+
+
+def _save_pair(paths: tuple[Path, Path], before: Image, after: Image) -> None:
+    paths[0].parent.mkdir(exist_ok=True)
+    for path, image in zip(paths, (before, after)):
+        save_image(path, image)
 
 
 def _card(head: Reconstruction, result: Result, pipeline: FaceReconstructor) -> HeadCard:

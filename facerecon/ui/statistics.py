@@ -8,7 +8,7 @@ from facerecon.outputs import pose_degrees
 from facerecon.types import Demographics, Reconstruction, RestoredFace
 from facerecon.ui.engine import Step
 
-EMPTY = '<div class="fr-figures fr-empty">Vertices, faces, quality and seconds appear here.</div>'
+EMPTY = '<div class="fr-figures fr-empty">Vertices, faces, quality and pose appear here.</div>'
 STEP_LABELS = {"find": "Find faces", "restore": "Restore", "reconstruct": "Rebuild the head", "write": "Write files"}
 SOURCES = {"user": "as you said", "estimated": "read from the photo", "none": ""}
 
@@ -48,23 +48,22 @@ def person(known: Demographics) -> dict[str, str]:
         "Gender": known.gender,
     }
     stated = {name: str(value) for name, value in values.items() if value is not None}
-    source = SOURCES[known.source]
     if not stated:
-        return {"Demographics": "the average person"}
-    return {**stated, "Demographics": source} if source else stated
+        return {"Person": "the average"}
+    return {**stated, "Person": SOURCES[known.source]} if SOURCES[known.source] else stated
 
 
 def as_html(values: dict[str, str]) -> str:
     """A list of names and values."""
     rows = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in values.items())
-    return f'<dl class="fr-figures">{rows}</dl>'
+    return f'<dl class="fr-figures" role="group" aria-label="Figures">{rows}</dl>'
 
 
 class Progress:
     """The steps of a run as a list with their seconds."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: dict[str, float] | None = None) -> None:
+        self.seconds = {name: (seconds or {})[name] for name in STEP_LABELS if name in (seconds or {})}
         self.now = ""
 
     def hear(self, step: Step) -> None:

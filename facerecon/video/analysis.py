@@ -90,7 +90,9 @@ class VideoAnalyst:
     def _restore(self, images: list[Image], chosen: list[list[tuple[int, Face]]]) -> list[Restoration]:
         wishes = self.wishes
         if wishes.restore:
-            return self.pipeline.restore_found(images, chosen, wishes.fidelity, wishes.upscale)
+            return self.pipeline.restore_found(
+                images, chosen, wishes.fidelity, wishes.upscale, score=False, surroundings=False
+            )
         untouched = []
         for image, found in zip(images, chosen):
             faces = [align_face(image, number, face) for number, face in found]
@@ -152,6 +154,7 @@ def _numbers(head: Reconstruction, face: RestoredFace) -> dict[str, Any]:
     weights = np.zeros(0) if p.mean_weights is None else p.mean_weights
     known = p.demographics
     return {
+        "landmarks_68": np.asarray(head.landmarks_68, np.float32),
         "identity": np.asarray(p.identity, np.float32),
         "expression": np.asarray(p.expression, np.float32),
         "rotation": np.asarray(p.rotation, np.float32),

@@ -32,7 +32,7 @@ def rebuild(
     face, parameters = face_of(performance, person.best), performance.parameters(person.best)
     image, scale = frame, 1
     if wishes.restore:
-        restoration = pipeline.restore_found([frame], [[(person.number, face)]], wishes.fidelity, 1)[0]
+        restoration = pipeline.restore_found([frame], [[(person.number, face)]], wishes.fidelity, 1, score=False)[0]
         image, scale = reconstruction_sources(frame, restoration)[0]
     vertices, landmarks = pipeline.reconstructor.geometry(parameters)
     painted = pipeline.reconstructor.paint(image, scale_parameters(parameters, scale), vertices)

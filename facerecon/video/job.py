@@ -102,9 +102,11 @@ class VideoJob:
         self._pieces = self._store.analyse(analyst, self._size(wishes.upscale) if wishes.restore else None)
         self.frames_done = self._store.frames(self._pieces)
         rows = self._store.rows(self._pieces)
-        performance = (
-            perform(join_tables(rows), self.info.time_base, self.settings.smoothing, wishes.demographics) if rows else None
-        )
+        performance = None
+        if rows:
+            raw = join_tables(rows)
+            head = self.pipeline.head
+            performance = perform(raw, self.info.time_base, self.settings.smoothing, wishes.demographics, head)
         if performance is None:
             raise NoFaceError("No face was found in the video.")
         return performance

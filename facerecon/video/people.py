@@ -6,25 +6,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from facerecon.export.animation import steady_quaternions
-from facerecon.reconstruction.camera import pose_of, view_of
-from facerecon.types import Demographics, HeadParameters
-from facerecon.video.smoothing import Method, Motion, smooth
+from facerecon.head import HeadModel
+from facerecon.types import Demographics, HeadParameters, PersonShape
+from facerecon.video.motion import reposed, steadied
+from facerecon.video.smoothing import Method
 from facerecon.video.store import Table, join_tables, select
 
-FEWEST_DETECTIONS = 2  # of a track; less is taken for a false alarm
+# A track that the detector saw less often, and never for certain, is taken for a false alarm.
+FEWEST_DETECTIONS = 2
+CERTAIN_SCORE = 0.97
 SAME_PERSON = 0.5  # cosine of embeddings from which two tracks show one person
 _IDENTITY_ROWS = 2000  # frames that an identity is averaged over, at most
-
-# Noise and motion, measured on the shipped networks: docs/BENCHMARKS.md, Video.
-_VIEW = Motion(noise=0.0087, acceleration=2.6, beta=5.7)  # quaternions: 1 degree, 300 degrees a second squared
-_PLACE = Motion(noise=0.01, acceleration=20.0, beta=3.0)  # face sizes
-_SCALE = Motion(noise=0.01, acceleration=4.0, beta=3.0)  # logarithm
-_EXPRESSION = Motion(noise=0.03, acceleration=8.0, beta=2.0)
-_LIGHTING = Motion(noise=0.05, acceleration=0.2, beta=0.5)
-
 
 @dataclass(frozen=True)
 class Person:
@@ -86,7 +79,11 @@ class Performance:
 
 
 def perform(
-    raw: Table, time_base: Fraction, method: Method = "kalman", known: Demographics | None = None
+    raw: Table,
+    time_base: Fraction,
+    method: Method = "kalman",
+    known: Demographics | None = None,
+    head: HeadModel | None = None,
 ) -> Performance | None:
     """People and their motion from the rows of an analysis; None where there is no face.
 
@@ -95,6 +92,7 @@ def perform(
         time_base: seconds a step of ``pts``.
         method: of smoothing.
         known: what the user said of the person.
+        head: with it, poses are fitted anew to what the shared identity moved: landmarks stay where they were seen.
     """
     groups = _people(raw)
     if not groups:
@@ -103,9 +101,12 @@ def perform(
     for number, tracks in enumerate(groups):
         rows = select(raw, np.isin(raw["track"], tracks))
         people.append(_person(number, tracks, rows, known))
+        if head is not None:
+            shape = PersonShape(people[-1].identity, people[-1].mean_weights, people[-1].demographics)
+            rows = reposed(rows, shape, head)
         for track in tracks:
             own = select(rows, rows["track"] == track)
-            tables.append({**_steadied(own, time_base, method), "person": np.full(len(own["frame"]), number, np.int32)})
+            tables.append({**steadied(own, time_base, method), "person": np.full(len(own["frame"]), number, np.int32)})
     table = join_tables(tables)
     table = select(table, np.lexsort((table["person"], table["frame"])))
     people = [replace(person, best=_best_row(table, person.number)) for person in people]
@@ -117,11 +118,15 @@ def _people(raw: Table) -> list[list[int]]:
     if not raw:
         return []
     numbers, frames = np.unique(raw["track"], return_counts=True)
-    looks = {int(n): int(raw["detected"][raw["track"] == n].sum()) for n in numbers}
-    kept = [int(n) for n in numbers if looks[int(n)] >= FEWEST_DETECTIONS] or [int(max(looks, key=looks.__getitem__))]
     count = dict(zip(numbers.tolist(), frames.tolist()))
+    kept = [track for track in count if _is_face(select(raw, raw["track"] == track))]
+    kept = kept or [max(count, key=count.__getitem__)]
     groups = _merged(raw, kept)
     return sorted(groups, key=lambda tracks: (-sum(count[t] for t in tracks), tracks))
+
+
+def _is_face(rows: Table) -> bool:
+    return bool(rows["detected"].sum() >= FEWEST_DETECTIONS or rows["score"].max() >= CERTAIN_SCORE)
 
 
 def _merged(raw: Table, tracks: list[int]) -> list[list[int]]:
@@ -199,42 +204,6 @@ def _demographics(rows: Table, trust: np.ndarray, known: Demographics | None) ->
 def _vote(words: np.ndarray, trust: np.ndarray) -> str | None:
     choices = {str(word): float(trust[words == word].sum()) for word in np.unique(words)}
     return max(choices, key=choices.__getitem__) or None
-
-
-def _steadied(rows: Table, time_base: Fraction, method: Method) -> Table:
-    """The rows of one track under one focal length, without jitter; identity is left to the person."""
-    times = rows["pts"] * float(time_base)
-    focal = float(np.median(rows["focal_px"]))
-    views, seen, scales = [], [], []
-    for rotation, translation, principal, f in zip(
-        rows["rotation"], rows["translation_m"], rows["principal_point"], rows["focal_px"]
-    ):
-        view, pixel, scale = view_of(rotation, translation, principal, float(f))
-        views.append(view)
-        seen.append(pixel)
-        scales.append(scale)
-    size = float(np.median(rows["box"][:, 2:] - rows["box"][:, :2]))
-    views = _smooth_rotations(times, np.array(views), method)
-    seen = smooth(times, np.array(seen)[:, None] / size, _PLACE, method)[:, 0] * size
-    scales = np.exp(smooth(times, np.log(scales)[:, None, None], _SCALE, method)[:, 0, 0])
-    poses = [pose_of(v, s, k, p, focal) for v, s, k, p in zip(views, seen, scales, rows["principal_point"])]
-    lighting = smooth(times, rows["lighting"].reshape(len(times), 1, -1), _LIGHTING, method)
-    kept = ("frame", "pts", "scene", "track", "detected", "score", "box", "points", "principal_point", "resolution", "blur")
-    return {
-        **{name: rows[name] for name in kept},
-        "rotation": np.array([rotation for rotation, _ in poses], np.float32),
-        "translation_m": np.array([translation for _, translation in poses], np.float32),
-        "focal_px": np.full(len(times), focal, np.float32),
-        "expression": smooth(times, rows["expression"][..., None], _EXPRESSION, method)[..., 0].clip(0, 1).astype(np.float32),
-        "lighting": lighting.reshape(rows["lighting"].shape).astype(np.float32),
-    }
-
-
-def _smooth_rotations(times: np.ndarray, rotations: np.ndarray, method: Method) -> np.ndarray:
-    """Rotations (T, 3, 3) through the filter as quaternions that never change sides."""
-    quaternions = steady_quaternions(Rotation.from_matrix(rotations))
-    smoothed = smooth(times, quaternions[:, None], _VIEW, method)[:, 0]
-    return Rotation.from_quat(smoothed).as_matrix()
 
 
 def _best_row(table: Table, person: int) -> int:

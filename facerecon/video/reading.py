@@ -183,7 +183,7 @@ def _quarter_turns(frame: VideoFrame) -> int:
 def _to_rgb(frame: VideoFrame, size: tuple[int, int]) -> Image:
     """(H, W, 3) uint8, upright; a frame of another size than the first is brought to its ``size``."""
     space = None
-    if frame.format.components[0].bits and not frame.format.is_rgb and int(frame.colorspace) in (0, _UNSPECIFIED):
+    if not frame.format.is_rgb and int(frame.colorspace) in (0, _UNSPECIFIED):
         # Files that do not say are read as players read them.
         space = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
     rgb = frame.reformat(*size, format="rgb24", src_colorspace=space, threads=1).to_ndarray()

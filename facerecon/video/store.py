@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facerecon.images import atomic_write
+from facerecon.video.reading import VideoError
 
 Table = dict[str, np.ndarray]  # columns of equal length
 
@@ -39,15 +40,23 @@ def load_arrays(path: Path) -> Table:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Gives an empty folder beside ``path``, which takes its name when the block ends well."""
+    """Gives an empty folder beside ``path``, which takes its name when the block ends well.
+
+    Raises:
+        VideoError: the disk refuses (it is full, or may not be written).
+    """
     part = path.with_name(f".part-{path.name}")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    for file in part.iterdir():
-        _sync(file)
-    os.replace(part, path)
-    _sync(path.parent)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        for file in part.iterdir():
+            _sync(file)
+        os.replace(part, path)
+        _sync(path.parent)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise VideoError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _sync(path: Path) -> None:

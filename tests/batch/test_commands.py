@@ -55,6 +55,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_is_left(source: Path, tmp_path:
     before = sorted((tmp_path / "out").rglob("*"))
     code, said = call("restore", source, "-o", tmp_path / "out", "--dry-run")
     assert "would do a.png" in said and "1 would be done, 1 are done" in said
+    assert "2 would be done" in call("restore", source, "-o", tmp_path / "out", "--dry-run", "--fidelity", 0.1)[1]
     assert sorted((tmp_path / "out").rglob("*")) == before
 
 
@@ -137,6 +138,12 @@ def test_tables_are_written_in_three_ways(tmp_path: Path) -> None:
     assert "| heavy\\|x | 12.0 |" in (tmp_path / "t.md").read_text()
     assert json.loads((tmp_path / "t.json").read_text()) == {"light": 1.25}
     assert PillowImage.open(files[2]).width > 100
+
+
+def test_nested_results_become_rows() -> None:
+    table = tables.table_of("t", "T", {"faces": 3, "by_yaw": {"0_15": {"faces": 2, "error": 1.5}}})
+    assert table.columns == ["what", "faces", "error"]
+    assert table.rows == [["all", 3, ""], ["by_yaw / 0_15", 2, 1.5]]
 
 
 def test_every_table_has_a_command_and_missing_data_is_one_sentence(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from batch.batching import make_batches
 from batch.inputs import find_photos
 from batch.jobs import run_photos
 from batch.manifest import Record
@@ -184,3 +185,29 @@ def test_large_photos_are_shrunk_and_say_so(source: Path) -> None:
     run(replace(LIGHT, max_side=64))
     assert PillowImage.open(run.output / "restored/a.png").size == (64, 48)
     assert run.records[0].notes == ("a.png is reduced from 80 x 60 to 64 x 48.",)
+
+
+def test_new_photos_cost_no_look_for_old_files(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(source)
+    run()
+    PillowImage.fromarray(make_photo(60, 80, 9)).save(source / "d.png")
+    monkeypatch.setattr("facerecon.outputs.existing_files", lambda *_: 1 / 0)
+    assert run().done == 1
+
+
+def test_half_written_files_of_a_killed_run_are_removed(source: Path) -> None:
+    run = Run(source)
+    (run.output / "faces").mkdir(parents=True)
+    for name in ("a_07_restored.png", ".part-a_00_restored.png", "aa_00_restored.png"):
+        (run.output / "faces" / name).write_bytes(b"half")
+    run()
+    assert {name for name in run.files() if name.startswith("faces")} == {
+        "faces/a_00_restored.png", "faces/b_00_restored.png", "faces/c_00_restored.png", "faces/aa_00_restored.png"
+    }  # fmt: skip
+
+
+def test_vast_photos_share_no_batch(source: Path) -> None:
+    PillowImage.new("L", (5000, 4000), 90).save(source / "vast.png")
+    photos = list(find_photos(source, source.parent / "out"))
+    assert [[photo.name for photo in batch] for batch in make_batches(photos, 3)] == [["a", "b", "c"], ["vast"]]
+    assert [len(batch) for batch in make_batches(photos, 9)] == [3, 1]

@@ -75,7 +75,7 @@ def test_crops_are_batched_across_photos(source: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     engine = EngineOptions(num_workers=0, batch_size=5)
     run_photos(task, find_photos(source, output), Place(str(output)), lambda r, e: None, engine=engine)
-    assert calls == [4, 5]  # one of the ten shows nobody
+    assert set(calls) == {4, 5}  # one of the ten shows nobody
 
 
 def test_launched_processes_share_the_photos(source: Path, tmp_path: Path) -> None:

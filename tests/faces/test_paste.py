@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facerecon.faces.align import similarity_from_points, template_points, transform_points, warp
-from facerecon.faces.paste import crop_mask, paste_crop
+from facerecon.faces.paste import crop_mask, paste_crop, paste_crops
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,23 @@ def test_mask_covers_the_face_and_ends_inside_the_crop():
     assert mask[template_points(256, "restoration")[:, 1].astype(int), template_points(256, "restoration")[:, 0].astype(int)].min() == 1
     assert mask[0].max() == mask[:, 0].max() == mask[-1].max() == mask[:, -1].max() == 0
     assert np.abs(np.diff(mask, axis=0)).max() < 0.1
+
+
+def test_overlapping_faces_each_keep_their_own():
+    grey = np.full((240, 320, 3), 120, np.uint8)
+    left, right = place(256, centre=(130, 120), degrees=0), place(256, centre=(190, 120), degrees=0)
+    crops = [np.full((256, 256, 3), level, np.uint8) for level in (100, 140)]
+    pasted = paste_crops(grey, crops, [left, right]).astype(int)
+    other_way = paste_crops(grey, crops[::-1], [right, left]).astype(int)
+    assert np.abs(pasted - other_way).max() <= 1  # nobody is pasted over anybody
+    assert pasted[120, 120, 0] < 114 and pasted[120, 200, 0] > 126
+    assert np.abs(np.diff(pasted[..., 0], axis=1)).max() <= 6  # and they meet softly
+
+
+def test_a_change_of_tone_fades_over_a_wide_zone():
+    grey = np.full((512, 512, 3), 120, np.uint8)
+    matrix = place(256, face=200, centre=(256, 256), degrees=0)
+    y, x = np.mgrid[-1:1:256j, -1:1:256j]
+    crop = np.repeat((120 + 40 * np.exp(-(x**2 + y**2) / 0.5))[..., None], 3, 2).astype(np.uint8)
+    pasted = paste_crop(grey, crop, matrix).astype(int)
+    assert np.abs(np.diff(pasted, axis=1)).max() <= 2

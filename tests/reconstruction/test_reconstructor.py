@@ -8,12 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from facerecon.faces.align import template_points
+from facerecon.faces.align import invert, reconstruction_matrix, template_points, transform_points
 from facerecon.head import HeadModel
+from facerecon.reconstruction.camera import seen_yaw
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
-from facerecon.reconstruction.reconstructor import HeadReconstructor, seen_yaw
+from facerecon.reconstruction.reconstructor import HeadReconstructor
+from facerecon.reconstruction.same_person import fuse_shapes
 from facerecon.reconstruction.trunk import TrunkConfig
-from facerecon.types import Demographics, Face, FaceReconError
+from facerecon.types import CROP_SCALE, Demographics, Face, FaceReconError, ReconstructionOptions
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
 
@@ -135,3 +137,32 @@ def test_a_saved_checkpoint_loads_and_another_file_is_refused(tmp_path, reconstr
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(FaceReconError, match="other.safetensors cannot be used"):
         HeadReconstructor.from_pretrained("cpu", head, tmp_path / "other.safetensors")
+
+
+def test_a_wider_framing_is_a_larger_face(reconstructor, photo):
+    face = face_at(160, 120)
+    wide = reconstructor.encode([photo], [face], options=ReconstructionOptions(crop_scale=2 * CROP_SCALE))[0]
+    middle = transform_points(np.full(2, (reconstructor.size - 1) / 2), invert(reconstruction_matrix(face.points, reconstructor.size)))
+    larger = Face(face.box, ((face.points - middle) * 2 + middle).astype(np.float32))
+    same = reconstructor.encode([photo], [larger])[0]
+    assert np.allclose(wide.identity, same.identity, atol=1e-3)
+    assert np.allclose(wide.translation_m, same.translation_m, atol=1e-3)
+
+
+def test_a_given_shape_is_kept_in_every_photo_and_lies_where_the_face_is(reconstructor, head, photo):
+    faces = [face_at(120, 120), face_at(200, 120, roll=0.3)]
+    free = reconstructor.reconstruct([photo] * 2, faces, textured=False)
+    person = fuse_shapes(free)
+    put = reconstructor.reconstruct([photo] * 2, faces, textured=False, options=ReconstructionOptions(person=person))
+    for before, after in zip(free, put):
+        assert np.array_equal(after.parameters.identity, person.identity)
+        assert np.allclose(after.parameters.mean_weights, person.mean_weights)
+        off = np.linalg.norm(after.landmarks_68 - before.landmarks_68, axis=1).mean()
+        assert off < 0.06 * np.sqrt(np.ptp(before.landmarks_68, axis=0).prod())
+    assert not np.array_equal(free[0].parameters.identity, free[1].parameters.identity)
+
+
+def test_every_head_says_how_far_it_can_be_trusted(reconstructor, photo):
+    (found,) = reconstructor.reconstruct([photo], [face_at(160, 120)], textured=False)
+    assert set(found.quality) == {"quality", "landmark_fit", "sharpness", "frontality"}
+    assert all(0 <= value <= 1 for value in found.quality.values())

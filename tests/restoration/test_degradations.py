@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facerecon.restoration import degradations as d
+from facerecon.types import FaceReconError
 
 
 @pytest.fixture
@@ -56,3 +57,48 @@ def test_channels_keep_their_order():
     for codec in (d.jpeg, d.webp):
         out = codec(red, 80)
         assert out[..., 0].mean() > 150 and out[..., 2].mean() < 40
+
+
+@pytest.mark.parametrize("name", d.names())
+def test_every_named_degradation_is_seeded_and_keeps_the_size(picture, name):
+    wide, one = picture[:64], d.DEGRADATIONS[name]
+    first, again = (one.apply(wide, np.random.default_rng(3), **one.draw(np.random.default_rng(3), 0.7)) for _ in range(2))
+    assert first.shape == wide.shape and first.dtype == np.uint8
+    assert np.array_equal(first, again) and not np.array_equal(first, wide)
+
+
+@pytest.mark.parametrize("name", ["gaussian_blur", "motion_blur", "sensor_noise", "shot_noise", "film_grain", "jpeg", "webp", "fade"])
+def test_strength_says_how_bad_it_is(picture, name):
+    one = d.DEGRADATIONS[name]
+    weak, strong = (one.apply(picture, np.random.default_rng(0), **one.draw(np.random.default_rng(0), s)) for s in (0.05, 0.95))
+    assert error(strong, picture) > 2 * error(weak, picture)
+
+
+def test_lengths_follow_the_size_of_the_photo(picture):
+    large = picture.repeat(4, 0).repeat(4, 1)
+    blur = d.DEGRADATIONS["gaussian_blur"]
+    small, big = (blur.apply(x, np.random.default_rng(0), sigma=6.0) for x in (picture, large))
+    assert error(big[2::4, 2::4], small) < 25
+
+
+def test_an_argument_that_does_not_exist_is_named(picture):
+    with pytest.raises(FaceReconError, match="radius"):
+        d.DEGRADATIONS["gaussian_blur"].apply(picture, np.random.default_rng(0), radius=2)
+
+
+@pytest.mark.parametrize("name", list(d.CHAINS))
+def test_a_chain_can_be_told_and_done_again(picture, name):
+    out, applied = d.CHAINS[name](picture, seed=5)
+    assert applied and np.array_equal(d.replay(picture, applied), out)
+    assert not np.array_equal(d.CHAINS[name](picture, seed=6)[0], out)
+
+
+def test_a_chain_of_unknown_links():
+    with pytest.raises(FaceReconError, match="moth"):
+        d.Chain([d.Step("moth")])
+
+
+def test_halftone_keeps_the_tone():
+    ramp = np.repeat(np.linspace(40, 220, 96, dtype=np.uint8)[None, :, None], 96, 0).repeat(3, 2)
+    dots = d.halftone(ramp, 4.0).mean((0, 2))
+    assert dots[:24].mean() < dots[36:60].mean() < dots[72:].mean()

@@ -48,10 +48,11 @@ def url(pipeline: FaceReconstructor, tmp_path_factory: pytest.TempPathFactory):
         page.close()
 
 
-@pytest.fixture
-def client(url: str, tmp_path: Path):
+@pytest.fixture(scope="session")
+def client(url: str, tmp_path_factory: pytest.TempPathFactory):
     """A visitor's program."""
-    client = gradio_client.Client(url, verbose=False, download_files=str(tmp_path / "client"))
+    downloads = tmp_path_factory.mktemp("downloads")
+    client = gradio_client.Client(url, verbose=False, download_files=str(downloads), httpx_kwargs={"timeout": 120})
     yield client
     client.close()
 

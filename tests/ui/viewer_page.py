@@ -69,16 +69,16 @@ def serve(red: Path, blue: Path, size: int = 320) -> Iterator[str]:
 
 
 @contextmanager
-def browse(address: str, *arguments: str, **context: Any) -> Iterator[Any]:
-    """A playwright page at the address, drawn by the processor and cut off from the rest of the world."""
-    from playwright.sync_api import sync_playwright
+def browse(playwright: Any, address: str, *arguments: str, **context: Any) -> Iterator[Any]:
+    """A page at the address in a browser that draws on the processor and is cut off from the rest of the world.
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*SOFTWARE, *arguments])
-        page = browser.new_context(**{"viewport": {"width": 900, "height": 1000}, **context}).new_page()
-        page.set_default_timeout(90_000)
-        page.route(lambda url: not url.startswith((address, "blob:", "data:")), lambda route: route.abort())
-        page.goto(address)
-        page.wait_for_function("window.faceReconViewers?.length >= 3")
-        yield page
-        browser.close()
+    ``playwright`` is what ``playwright.sync_api.sync_playwright`` gives; a thread may hold one.
+    """
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*SOFTWARE, *arguments])
+    page = browser.new_context(**{"viewport": {"width": 900, "height": 1000}, **context}).new_page()
+    page.set_default_timeout(90_000)
+    page.route(lambda url: not url.startswith((address, "blob:", "data:")), lambda route: route.abort())
+    page.goto(address)
+    page.wait_for_function("window.faceReconViewers?.length >= 3")
+    yield page
+    browser.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.reconstruction.texture import TextureResult
-from facerecon.types import Face, Image
+from facerecon.types import Face, Image, Reconstruction
 from tests.fakes import FakeReconstructor, FakeRestorer, make_face
 
 SIZE = (96, 128)  # height, width
@@ -103,6 +104,10 @@ class StillReconstructor(FakeReconstructor):
     """The mean head wherever a face is, drawn and painted in no time."""
 
     geometry = HeadReconstructor.geometry
+
+    def _one(self, image, face, known, focal_px) -> Reconstruction:
+        head = super()._one(image, face, known, focal_px)
+        return replace(head, landmarks_68=self.geometry(head.parameters)[1])
 
     def paint(self, photo, parameters, vertices) -> TextureResult:
         """The photo's mean colour."""

@@ -105,3 +105,16 @@ def test_info_tells_rate_and_length(tmp_path):
     info = read_info(write_clip(tmp_path / "a.mp4", stroll(30), [4 * t for t in range(30)]))
     assert (info.height, info.width, info.frames, info.has_audio) == (*SIZE, 30, True)
     assert abs(info.rate - 25) < Fraction(1, 2)
+
+
+def test_a_video_filmed_upright_is_read_upright(tmp_path):
+    image = np.full((*SIZE, 3), 60, np.uint8)
+    image[:, :30] = (220, 220, 40)  # a bar at the left, which belongs to the top
+    source = write_clip(tmp_path / "a.mp4", [image] * 3, sound=None)
+    blob = bytearray(source.read_bytes())
+    matrix = blob.index(b"tkhd") + 44
+    blob[matrix : matrix + 36] = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, SIZE[0] << 16, 0, 1 << 30], ">i4").tobytes()
+    source.write_bytes(blob)
+    frame = next(read_frames(source)).image
+    assert frame.shape == (SIZE[1], SIZE[0], 3) and (read_info(source).height, read_info(source).width) == frame.shape[:2]
+    assert frame[:20].mean() > 140 and frame[50:].mean() < 80

@@ -23,6 +23,7 @@ from facerecon.demographics.categories import (
     UTKFACE_RACES,
 )
 from facerecon.types import FaceReconError
+from train.data.mat_landmarks import aflw2000, w300lp
 from train.data.packs import FaceLabels, FacePack
 
 _OLDEST = 116  # years; UTKFace goes that far
@@ -155,6 +156,8 @@ LAYOUTS: dict[str, Callable[[Path], FacePack]] = {
     "official_portraits": official_portraits,
     "ffhq": ffhq,
     "celeba": celeba,
+    "300w_lp": w300lp,
+    "aflw2000_3d": aflw2000,
 }
 
 

@@ -29,6 +29,7 @@ class FaceLabels:
         ethnicity: the dataset's own word.
         person: who it is, the same for all photos of one person.
         landmarks: (N, 2) float32 pixels of this photo, centre of the first pixel at (0, 0).
+        rotation: (3, 3) float32 head to camera (x right, y up, z toward the camera), where the dataset has the pose.
         split: ``"train"``, ``"val"`` or ``"test"`` where the dataset is divided by a list.
     """
 
@@ -39,6 +40,7 @@ class FaceLabels:
     ethnicity: str | None = None
     person: str | None = None
     landmarks: np.ndarray | None = None
+    rotation: np.ndarray | None = None
     split: str | None = None
 
 

@@ -59,6 +59,13 @@ def bfloat16_network(config: TrainConfig) -> DemographicsNetwork:
     return network.train()
 
 
+def make_optimizer(network: nn.Module, config: TrainConfig) -> MasterAdamW:
+    """Muon for convolutions and matrices, AdamW for the rest."""
+    return MasterAdamW(
+        network.parameters(), config.lr, weight_decay=config.weight_decay, clip=5.0, ema=config.ema, muon=True
+    )
+
+
 def mixed_loss(network: nn.Module, crops: Tensor, index: Tensor, faces: Faces, rng: np.random.Generator, mixup: float) -> Tensor:
     """Mean loss of a batch, mixed with itself in a share ``mixup`` of the steps."""
     labels = faces.labels[index]
@@ -95,11 +102,14 @@ def train(args: argparse.Namespace) -> None:
     """Runs to the end of the schedule, from the newest checkpoint if asked, and writes ``demographics.pt``."""
     torch.manual_seed(args.seed)
     config, output = CONFIGS[args.config], Path(args.output)
-    config = dataclasses.replace(config, steps=args.steps or config.steps, lr=args.lr or config.lr)
+    given = {k: getattr(args, k) for k in ("steps", "lr", "mixup") if getattr(args, k) is not None}
+    config = dataclasses.replace(config, **given)
     faces = Faces([Path(folder) for folder in args.data], limit=args.limit)
     batches = Batches(faces, config.batch, args.seed, config.power)
     network = bfloat16_network(config)
-    optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, clip=5.0, ema=config.ema, muon=True)
+    if args.initial:
+        network.load_state_dict(torch.load(args.initial, weights_only=False)["weights"])
+    optimizer = make_optimizer(network, config)
     state = load_checkpoint(output, args.resume)
     first = state["step"] if state else 0
     if state:
@@ -152,6 +162,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--limit", type=int, help="at most this many faces of each folder")
+    parser.add_argument("--mixup", type=float, help="share of steps with mixed faces, instead of the config's")
+    parser.add_argument("--initial", type=Path, help="a demographics.pt to begin from")
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")
     parser.add_argument("--save-seconds", type=float, default=120)
     return parser.parse_args(argv)

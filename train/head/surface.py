@@ -8,6 +8,8 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from facerecon.metrics.surfaces import closest_barycentric
+
 CANDIDATES = 16
 """Triangles tried for each closest-point query, nearest centroids first."""
 
@@ -41,32 +43,6 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     for corner in range(3):
         np.add.at(normal, faces[:, corner], np.cross(b - a, c - a))
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
-
-
-def closest_barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Barycentrics (..., 3) of the closest point of each triangle (..., 3, 3) to each point (..., 3)."""
-    shape = np.broadcast_shapes(points.shape[:-1], corners.shape[:-2])
-    best = np.full(shape, np.inf)
-    result = np.zeros(shape + (3,))
-    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
-    ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
-    d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
-    area = d00 * d11 - d01 * d01  # squared, times four; nothing where a triangle is only an edge
-    denominator = np.maximum(area, 1e-30)
-    v, w = (d11 * d20 - d01 * d21) / denominator, (d00 * d21 - d01 * d20) / denominator
-    inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (area > 1e-20)
-    interior = np.stack([1 - v - w, v, w], axis=-1)
-    for i, j in ((0, 1), (1, 2), (2, 0)):
-        start, edge = corners[..., i, :], corners[..., j, :] - corners[..., i, :]
-        t = np.clip(((points - start) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-30), 0, 1)
-        distance = ((start + t[..., None] * edge - points) ** 2).sum(-1)
-        better = distance < best
-        best = np.where(better, distance, best)
-        weights = np.zeros(result.shape)
-        weights[..., i], weights[..., j] = 1 - t, t
-        result = np.where(better[..., None], weights, result)
-    return np.where(inside[..., None], interior, result)
 
 
 def closest_points(

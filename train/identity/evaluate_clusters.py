@@ -29,9 +29,9 @@ from train.identity.evaluate import aligned
 LEAST_PHOTOS = 5
 GRID = {
     "min_samples": (1, 2),
-    "epsilon": tuple(np.arange(0.5, 1.11, 0.05).round(2).tolist()),
+    "epsilon": (0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
     "method": ("cut", "leaf", "eom"),
-    "least_similarity": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "least_similarity": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7),
 }
 
 

@@ -2,6 +2,9 @@
 
     python -m train.reconstruction.evaluate landmarks --data DATA/eval/YTF
     python -m train.reconstruction.evaluate shape --synthetic runs/synthetic_test
+    python -m train.reconstruction.evaluate now --synthetic runs/synthetic_test
+    python -m train.reconstruction.evaluate scut --data DATA/eval/landmarks86_scut.tar
+    python -m train.reconstruction.evaluate people --data DATA/eval/LFW
     python -m train.reconstruction.evaluate speed
 
 Each prints JSON; ``--weights`` names other weights than the shipped ones.
@@ -20,7 +23,7 @@ import torch
 from facerecon.faces import choose_faces, create_detector
 from facerecon.faces.align import invert, template_points, transform_points
 from facerecon.metrics.geometry import vertex_errors
-from facerecon.metrics.landmarks import landmark_nme
+from facerecon.metrics.landmarks import interocular_nme, landmark_nme
 from facerecon.reconstruction.reconstructor import BATCH, TEMPLATE, HeadReconstructor
 from facerecon.types import Face, Image
 from train.landmarks.data import read_image, read_landmarks, to_unit
@@ -64,7 +67,7 @@ def landmark_benchmark(reconstructor: HeadReconstructor, folder: Path, faces: li
     faces, missed = (faces, 0) if faces is not None else find_faces(images)
     parameters = reconstructor.encode(images, faces)
     found = np.stack([reconstructor.geometry(p)[1] for p in parameters])
-    errors = landmark_nme(found, truth) * 100
+    errors, inner = landmark_nme(found, truth) * 100, interocular_nme(found, truth) * 100
     yaw = np.degrees([abs(np.arctan2(-p.rotation[2, 0], p.rotation[2, 2])) for p in parameters])
     groups = {f"yaw_{a}_{b}": (yaw >= a) & (yaw < b) for a, b in YAW_GROUPS}
     return {
@@ -73,6 +76,8 @@ def landmark_benchmark(reconstructor: HeadReconstructor, folder: Path, faces: li
         "mean_percent": float(errors.mean()),
         "median_percent": float(np.median(errors)),
         "worst_tenth_percent": float(np.sort(errors)[-max(len(errors) // 10, 1) :].mean()),
+        "inner51_interocular_median_percent": float(np.median(inner)),
+        "inner51_interocular_mean_percent": float(inner.mean()),
         "by_yaw": {k: {"faces": int(g.sum()), "mean_percent": float(errors[g].mean())} for k, g in groups.items() if g.any()},
     }
 
@@ -126,11 +131,28 @@ def speed_benchmark(reconstructor: HeadReconstructor, runs: int = 30) -> dict:
     return out
 
 
+def run(what: str, reconstructor: HeadReconstructor, data: Path | None, synthetic: Path | None) -> dict:
+    """The benchmark of a name, on a folder of photos or of rendered faces."""
+    from train.reconstruction.evaluate_people import people_benchmark
+    from train.reconstruction.evaluate_scans import aflw2000_benchmark, now_benchmark, now_synthetic, scut_benchmark
+
+    if what == "now" and synthetic is not None:
+        free, metrical = (now_synthetic(reconstructor, synthetic, metrical=m) for m in (False, True))
+        return {"aligned": free, "metrical": metrical}
+    on_synthetic, on_photos = {"shape": shape_benchmark}, {
+        "landmarks": landmark_benchmark, "now": now_benchmark, "scut": scut_benchmark, "people": people_benchmark,
+        "aflw2000": aflw2000_benchmark,
+    }  # fmt: skip
+    if what == "speed":
+        return speed_benchmark(reconstructor)
+    return on_synthetic[what](reconstructor, synthetic) if what in on_synthetic else on_photos[what](reconstructor, data)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("landmarks", "shape", "speed"))
-    parser.add_argument("--data", type=Path, help="folder with landmarks68.csv and its photos")
+    parser.add_argument("what", choices=("landmarks", "shape", "now", "scut", "aflw2000", "people", "speed"))
+    parser.add_argument("--data", type=Path, help="the photos: a folder with landmarks68.csv, or a dataset")
     parser.add_argument("--synthetic", type=Path, help="folder of rendered faces")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--head", type=Path)
@@ -138,12 +160,7 @@ def main() -> None:
     from facerecon.head import HeadModel
 
     reconstructor = HeadReconstructor.from_pretrained(head=HeadModel.from_pretrained(args.head), path=args.weights)
-    if args.what == "landmarks":
-        result = landmark_benchmark(reconstructor, args.data)
-    elif args.what == "shape":
-        result = shape_benchmark(reconstructor, args.synthetic)
-    else:
-        result = speed_benchmark(reconstructor)
+    result = run(args.what, reconstructor, args.data, args.synthetic)
     print(json.dumps(result, indent=2))
 
 

@@ -40,14 +40,14 @@ _TILE = 160  # pixels a side in a sheet
 
 
 def groups(name: str) -> dict[str, str]:
-    """Age band, gender and race that a UTKFace file name tells (``LEVEL_utk_AGE_GENDER_RACE_DATE``); else nothing."""
+    """Where a photo is from, and for UTKFace (``LEVEL_utk_AGE_GENDER_RACE_DATE``) age band, gender and race."""
     parts = name.split("_")
     if "utk" not in parts[:2] or not all(p.isdigit() for p in parts[2:5]):
-        return {}
+        return {"photos": "portraits and studio, 512 px"}
     age, gender, race = (int(p) for p in parts[2:5])
     band = next(i for i, top in enumerate(AGES[1:]) if age < top)
     last = f"{AGES[band]} and over" if band == len(AGES) - 2 else f"{AGES[band]} to {AGES[band + 1] - 1}"
-    return {"age": last, "gender": GENDERS[gender], "race": RACES[race]}
+    return {"photos": "UTKFace, 256 px", "age": last, "gender": GENDERS[gender], "race": RACES[race]}
 
 
 def summarise(samples: Iterable[Sample]) -> dict[str, Any]:
@@ -78,18 +78,22 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = []
     for level, methods in summary["levels"].items():
         columns = [c for c in COLUMNS if any(c in scores for scores in methods.values())]
-        lines += ["", f"### {level}", "", "| | " + " | ".join(COLUMNS[c][0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+        lines += ["", f"### {level}", "", *_heading(["", *(COLUMNS[c][0] for c in columns)])]
         for method, title in METHODS.items():
             if method in methods:
                 cells = [COLUMNS[c][1].format(methods[method][c]) if c in methods[method] else "" for c in columns]
                 lines.append(f"| {title} | " + " | ".join(cells) + " |")
     levels = list(summary["gains"])
-    lines += ["", "### Gain in PSNR at w = 1 by group", "", "| group | " + " | ".join(levels) + " | faces |", "|---" * (len(levels) + 2) + "|"]
+    lines += ["", "### Gain in PSNR at w = 1 by group", "", *_heading(["group", *levels, "faces"])]
     for group in sorted({g for by in summary["gains"].values() for g in by}):
         cells = [f"{by[group]['gain']:+.2f}" if group in by else "" for by in summary["gains"].values()]
         count = max(by[group]["count"] for by in summary["gains"].values() if group in by)
         lines.append(f"| {group} | " + " | ".join(cells) + f" | {count} |")
     return "\n".join(lines).strip() + "\n"
+
+
+def _heading(titles: list[str]) -> list[str]:
+    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
 
 
 def sheet(folder: Path, samples: list[Sample], path: Path, count: int = 10) -> None:

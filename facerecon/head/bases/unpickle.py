@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy._core import multiarray
@@ -46,12 +46,14 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ALLOWED[_module, "_reconstruct"] = multiarray._reconstruct
     _ALLOWED[_module, "scalar"] = multiarray.scalar
+_PYTHON_2 = {"copy_reg": "copyreg", "__builtin__": "builtins"}
 _SPARSE = ("csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Arrays; stand-ins for sparse matrices and chumpy's; nothing else."""
+        module = _PYTHON_2.get(module, module)
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
         if module.startswith("scipy.sparse") and name in _SPARSE:
@@ -59,6 +61,15 @@ class _Unpickler(pickle.Unpickler):
         if module == "chumpy" or module.startswith("chumpy."):
             return _Held
         raise pickle.UnpicklingError(f"{module}.{name} is not an array")
+
+
+def load_restricted(file: BinaryIO) -> Any:
+    """What a pickle of plain values and arrays holds.
+
+    Raises:
+        pickle.UnpicklingError: it names anything else.
+    """
+    return _Unpickler(file, encoding="latin1").load()
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -69,7 +80,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with path.open("rb") as file:
-            values = _Unpickler(file, encoding="latin1").load()
+            values = load_restricted(file)
     except OSError as error:
         raise BasisError(f"The head model {path.name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # damaged pickles raise nearly anything

@@ -4,6 +4,7 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 const FOV = 22;
 const NARROW = 0.86; // width to height that a head in profile needs
+const TOOLBAR = 54; // pixels
 const TURN = Math.PI / 24; // of one key press
 const FLIGHT_MS = 600;
 
@@ -27,21 +28,21 @@ export class Eye {
     this.draw = draw;
   }
 
-  /** Where the camera is at home: a head's box (metres) fills the view, with room for the toolbar below. */
+  /** Where the camera is at home: a head's box (metres) fills the view. */
   frame(box) {
     const size = box.getSize(new Vector3());
-    const centre = box.getCenter(new Vector3());
-    this.home.radius = (size.y * 1.17) / 2 / Math.tan(MathUtils.degToRad(FOV) / 2) + size.z / 2;
-    this.home.target.set(centre.x, centre.y - size.y * 0.035, centre.z);
+    this.home.radius = (size.y * 1.1) / 2 / Math.tan(MathUtils.degToRad(FOV) / 2) + size.z / 2;
+    box.getCenter(this.home.target);
     this.controls.cursor.copy(this.home.target);
   }
 
-  /** Takes the shape of the view; a narrow one sees wider, so that no ear is cut. */
-  resize(aspect) {
-    this.camera.aspect = aspect;
-    const half = Math.tan(MathUtils.degToRad(FOV) / 2) * Math.max(1, NARROW / aspect);
+  /** Takes the size of the view, pixels: what is above the toolbar holds the head, and in a narrow view no ear is cut. */
+  resize(width, height) {
+    const room = Math.max(0.6, (height - TOOLBAR) / height);
+    const half = Math.tan(MathUtils.degToRad(FOV) / 2) * Math.max(1 / room, (NARROW * height) / width);
     this.camera.fov = MathUtils.radToDeg(2 * Math.atan(half));
-    this.camera.updateProjectionMatrix();
+    this.camera.aspect = width / height;
+    this.camera.setViewOffset(width, height, 0, ((1 - room) * height) / 2, width, height);
   }
 
   /** Goes home. */

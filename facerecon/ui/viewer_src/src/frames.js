@@ -1,6 +1,7 @@
 // Counts frames, and finds the resolution that this machine can draw smoothly.
 const WINDOW_MS = 1000;
-const PAUSE_MS = 250; // longer gaps are rest, not slowness
+const PAUSE_MS = 2000; // a longer gap is a hidden page, not slowness
+const FEWEST = 4;
 const SLOW_FPS = 32;
 const FAST_FPS = 52;
 
@@ -13,10 +14,10 @@ export class FrameMeter {
     this.frames += 1;
     if (this.#times.length && now - this.#times[this.#times.length - 1] > PAUSE_MS) this.#times = [];
     this.#times.push(now);
-    while (now - this.#times[0] > WINDOW_MS) this.#times.shift();
+    while (this.#times.length > FEWEST && now - this.#times[0] > WINDOW_MS) this.#times.shift();
   }
 
-  /** Forgets the past second, for instance when the resolution has changed. */
+  /** Forgets the past second: the resolution has changed, or all is at rest. */
   restart() {
     this.#times = [];
   }
@@ -24,12 +25,12 @@ export class FrameMeter {
   /** Frames a second over the last second of movement; 0 before there are enough. */
   get fps() {
     const times = this.#times;
-    return times.length < 5 ? 0 : (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]);
+    return times.length < FEWEST ? 0 : (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]);
   }
 
   get full() {
     const times = this.#times;
-    return times.length > 4 && times[times.length - 1] - times[0] > 0.7 * WINDOW_MS;
+    return times.length >= FEWEST && times[times.length - 1] - times[0] > 0.7 * WINDOW_MS;
   }
 }
 
@@ -43,7 +44,7 @@ export class Resolution {
 
   /** At rest. */
   get full() {
-    return this.software ? Math.max(1.5, this.most) : this.most;
+    return this.fixed ?? (this.software ? Math.max(1.5, this.most) : this.most);
   }
 
   /** The highest in motion. */
@@ -51,9 +52,15 @@ export class Resolution {
     return Math.min(window.devicePixelRatio || 1, this.software ? 1 : 2);
   }
 
+  /** Draws at one ratio, moving and at rest, from now on. */
+  fix(ratio) {
+    this.fixed = ratio;
+    this.moving = ratio;
+  }
+
   /** Adapts to what the meter says; true where the ratio in motion changed. */
   adapt(meter) {
-    if (!meter.full) return false;
+    if (this.fixed || !meter.full) return false;
     const before = this.moving;
     if (meter.fps < SLOW_FPS) this.moving = Math.max(0.5, this.moving * 0.82);
     else if (meter.fps > FAST_FPS && this.moving < this.most) this.moving = Math.min(this.most, this.moving * 1.1);

@@ -6,9 +6,9 @@ const GLANCES = [[0, 0, 0], [2.6, 0.28, 0.05], [4.1, 0, 0], [6.9, -0.22, 0.1], [
 
 // Mouth shapes of the sounds of a few words: what each moves, and when.
 const SHAPES = {
-  A: { jawOpen: 0.42, mouthLowerDownLeft: 0.2, mouthLowerDownRight: 0.2 },
-  E: { jawOpen: 0.2, mouthStretchLeft: 0.35, mouthStretchRight: 0.35, mouthUpperUpLeft: 0.12, mouthUpperUpRight: 0.12 },
-  O: { jawOpen: 0.28, mouthFunnel: 0.5 },
+  A: { jawOpen: 0.3, mouthLowerDownLeft: 0.2, mouthLowerDownRight: 0.2 },
+  E: { jawOpen: 0.15, mouthStretchLeft: 0.35, mouthStretchRight: 0.35, mouthUpperUpLeft: 0.12, mouthUpperUpRight: 0.12 },
+  O: { jawOpen: 0.2, mouthFunnel: 0.5 },
   U: { jawOpen: 0.1, mouthPucker: 0.6 },
   M: { mouthPressLeft: 0.4, mouthPressRight: 0.4, mouthRollLower: 0.15, mouthRollUpper: 0.1 },
   F: { jawOpen: 0.05, mouthRollLower: 0.4, mouthUpperUpLeft: 0.15, mouthUpperUpRight: 0.15 },

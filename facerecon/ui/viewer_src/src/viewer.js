@@ -13,6 +13,7 @@ import { webgl } from "./webgl.js";
 
 const KEY_COLOUR = [1.0, 0.965, 0.92];
 const REST_MS = 220;
+const POSE_MS = 90; // in which the head comes two thirds nearer to its pose
 
 export class Viewer {
   head = null;
@@ -228,7 +229,7 @@ export class Viewer {
     if (!this.ui.stage.isConnected) return this.dispose();
     if (!this.head) return;
     let moving = this.eye.step(now);
-    moving = this.#turnToPose() || moving;
+    moving = this.#turnToPose(now) || moving;
     if (this.state.idle) {
       this.#idleSince ??= now;
       const clip = idleAt((now - this.#idleSince) / 1000);
@@ -236,14 +237,15 @@ export class Viewer {
       moving = true;
     }
     if (this.#forced) this.eye.place({ ...this.eye.view, theta: this.eye.view.theta + 0.02 });
-    if (moving || this.#forced) this.#lastMove = now;
+    if (moving || this.#forced || this.state.stats) this.#lastMove = now;
     const resting = now - this.#lastMove > REST_MS;
     this.#useRatio(resting ? this.resolution.full : this.resolution.moving);
     this.renderer.render(this.#scene, this.eye.camera);
     this.#meter.tick(now);
-    if (!resting) this.resolution.adapt(this.#meter);
+    if (resting) this.#meter.restart();
+    else this.resolution.adapt(this.#meter);
     if (this.state.stats) this.ui.showFrames(this.fps, this.renderer.getPixelRatio());
-    if (!resting || this.state.stats) this.draw();
+    if (!resting) this.draw();
   }
 
   #useRatio(ratio) {
@@ -251,14 +253,14 @@ export class Viewer {
   }
 
   /** Turns the head a little nearer to the pose asked for; true while there is way left. */
-  #turnToPose() {
+  #turnToPose(now) {
     const wanted = this.state.photoPose ? this.#pose : new Quaternion();
     const current = this.head.root.quaternion;
     if (current.angleTo(wanted) < 1e-3) {
       current.copy(wanted);
       return false;
     }
-    current.slerp(wanted, 0.18);
+    current.slerp(wanted, 1 - Math.exp(-Math.min(60, Math.max(8, now - this.#lastMove)) / POSE_MS));
     return true;
   }
 
@@ -266,7 +268,7 @@ export class Viewer {
     const { clientWidth: width, clientHeight: height } = this.ui.stage;
     if (!this.renderer || !width || !height) return;
     this.renderer.setSize(width, height, false);
-    this.eye.resize(width / height);
+    this.eye.resize(width, height);
     this.draw();
   }
 

@@ -1,0 +1,115 @@
+"""The restoration network as ONNX, and onnxruntime in place of torch where somebody prefers it.
+
+Optional: ``pip install onnx onnxruntime``. On CPUs with AMX torch in bfloat16 is faster (docs/BENCHMARKS.md);
+onnxruntime is for machines without torch's fast paths, and other languages.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from facerecon.images import atomic_write
+from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.restorer import FaceRestorer
+from facerecon.types import FaceReconError, Image
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+OPSET = 18
+
+
+def export_onnx(network: CodeFormer, path: str | Path) -> Path:
+    """Writes a network as one ONNX file, whole or not at all.
+
+    Its inputs are ``image`` (1, 3, S, S) float32 in [0, 1] and ``fidelity`` (1,) float32; its output is
+    ``restored`` (1, 3, S, S) float32, not clamped. One crop at a time: on a CPU a batch gains nothing.
+
+    Args:
+        network: on any device, in any dtype; it is left as it is, a float32 copy is exported.
+
+    Raises:
+        FaceReconError: onnx is not installed.
+    """
+    _need("onnx")
+    config = network.config
+    copy = CodeFormer(config)
+    copy.load_state_dict({key: value.detach().float().cpu() for key, value in network.state_dict().items()})
+    example = torch.rand(1, 3, config.image_size, config.image_size), torch.tensor([0.7])
+    path = Path(path)
+    with atomic_write(path) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, on shapes that are meant to be fixed
+        torch.onnx.export(
+            copy.eval(), example, str(part), dynamo=False, opset_version=OPSET,
+            input_names=["image", "fidelity"], output_names=["restored"],
+        )  # fmt: skip
+    return path
+
+
+def largest_difference(network: CodeFormer, path: str | Path, count: int = 4, seed: int = 0) -> float:
+    """Largest difference, in grey levels, between a float32 network and its ONNX file over random crops and fidelities."""
+    session, size, generator = _session(path), network.config.image_size, torch.Generator().manual_seed(seed)
+    worst = 0.0
+    for i in range(count):
+        # Smooth as crops are: on white noise two codes tie, and rounding would choose between them.
+        image = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8, generator=generator), size, mode="bicubic").clamp(0, 1)
+        fidelity = torch.tensor([i / max(count - 1, 1)])
+        with torch.inference_mode():
+            truth = network(image, fidelity).numpy()
+        restored = session.run(None, {"image": image.numpy(), "fidelity": fidelity.numpy()})[0]
+        worst = max(worst, float(np.abs(restored - truth).max()) * 255)
+    return worst
+
+
+class OnnxFaceRestorer(FaceRestorer):
+    """:class:`FaceRestorer` on onnxruntime, CPU.
+
+    Args:
+        path: a file of :func:`export_onnx`.
+
+    Raises:
+        FaceReconError: onnxruntime is not installed, or the file is no restoration network.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.session = _session(path)
+        self.device = torch.device("cpu")
+
+    @property
+    def size(self) -> int:
+        """Side of the crops the network was trained on, pixels."""
+        return int(self.session.get_inputs()[0].shape[-1])
+
+    def _run(self, crops: list[Image], fidelity: float) -> list[Image]:
+        weight, outputs = np.array([fidelity], np.float32), []
+        for crop in crops:
+            image = np.ascontiguousarray(crop.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+            restored = self.session.run(None, {"image": image, "fidelity": weight})[0][0]
+            outputs.append((restored.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8))
+        return outputs
+
+
+def _session(path: str | Path) -> InferenceSession:
+    _need("onnxruntime")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise FaceReconError(f"{Path(path).name} cannot be run by onnxruntime: {error}") from error
+    if [i.name for i in session.get_inputs()] != ["image", "fidelity"]:
+        raise FaceReconError(f"{Path(path).name} is no restoration network.")
+    return session
+
+
+def _need(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise FaceReconError(f"This needs {package}: pip install onnx onnxruntime.")

@@ -1,0 +1,95 @@
+"""``python -m batch video`` with stand-ins for the networks."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import batch.video
+from batch.main import app
+from facerecon.video.reading import read_info
+from tests.batch import tiny_video
+from tests.batch.test_kill import without_seconds
+from tests.video.clips import SIZE, stroll, write_clip
+
+FRAMES = 18
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "talk.mp4", stroll(FRAMES))
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch):
+    monkeypatch.setattr(batch.video, "make_parts", tiny_video.make_parts)
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["video", *map(str, arguments)])
+
+
+def files(folder: Path) -> dict[str, object]:
+    """Bytes by name, JSON as values without durations; locks and folders of work are no results."""
+    found: dict[str, object] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".lock")):
+        blob = path.read_bytes()
+        found[path.relative_to(folder).as_posix()] = without_seconds(json.loads(blob)) if path.suffix == ".json" else blob
+    return found
+
+
+def test_options_choose_panels_and_a_second_run_does_nothing(clip, tmp_path):
+    arguments = (clip, "--output", tmp_path, "--no-include-original", "--cat-dim", 1, "--black-background", "--no-use-mask", "--json")
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    info = read_info(tmp_path / "videos" / "talk_reconstruction.mp4")
+    assert (info.height, info.width) == (SIZE[0], 2 * SIZE[1])
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("talk*")}
+    second = run(*arguments)
+    assert second.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("talk*")} == before
+    events = [json.loads(line) for line in second.stdout.splitlines() if line.startswith("{")]
+    assert events[-1]["event"] == "end" and events[-1]["skipped"] == FRAMES and events[-1]["done"] == 0
+
+
+def test_a_dry_run_writes_nothing(clip, tmp_path):
+    result = run(clip, "-o", tmp_path / "out", "--dry-run")
+    assert result.exit_code == 0 and f"{FRAMES} frames" in result.stdout and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--image-type", "oil"), ("--smoothing", "much"), ("--upscale", "3"), ("--formats", "stl"), ("--cat-dim", "2")]
+)
+def test_wrong_options_are_refused_before_anything_is_done(clip, tmp_path, option):
+    assert run(clip, "-o", tmp_path / "out", *option).exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_video_fails_with_one_sentence(tmp_path):
+    (tmp_path / "talk.mp4").write_text("no video")
+    result = run(tmp_path / "talk.mp4", "-o", tmp_path / "out")
+    assert result.exit_code == 1 and "Traceback" not in result.output
+
+
+def test_killed_and_started_again_it_ends_as_an_undisturbed_run(clip, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = ("--chunk", 5, "--include-rec", "--no-include-transparent", "-q")
+    assert run(clip, "-o", whole, *options).exit_code == 0
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.batch.tiny_video"])
+    for goal in ("analysis_00000", "analysis_00002", "pictures_00001*"):
+        process = context.Process(target=tiny_video.main, args=([str(a) for a in (clip, "-o", broken, *options)],))
+        process.start()
+        while process.is_alive() and not list(broken.glob(f".video/talk/{goal}")):
+            time.sleep(0.002)
+        process.kill()
+        process.join(100)
+        assert process.exitcode == -signal.SIGKILL
+    assert run(clip, "-o", broken, *options).exit_code == 0
+    assert files(broken) == files(whole)

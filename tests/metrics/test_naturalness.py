@@ -1,0 +1,44 @@
+"""NIQE: natural pictures score low, damaged ones high."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facerecon.metrics.naturalness import FEATURES, NaturalSceneModel, patch_features
+
+
+def scene(seed, side=256):
+    """Overlapping discs of all sizes: the statistics of natural pictures (the dead leaves model)."""
+    rng = np.random.default_rng(seed)
+    picture = np.zeros((side * 2, side * 2, 3), np.uint8)
+    for radius in sorted(4 / rng.uniform(0.02, 1, 1500), reverse=True):
+        colour = tuple(int(c) for c in rng.integers(20, 235, 3))
+        cv2.circle(picture, tuple(int(v) for v in rng.integers(0, side * 2, 2)), int(radius) + 1, colour, -1, cv2.LINE_AA)
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return NaturalSceneModel.fit([scene(i) for i in range(8)], patch=64)
+
+
+def test_damage_raises_the_score(model):
+    picture = scene(100)
+    clean = model.distance(picture)
+    noisy = np.clip(picture + np.random.default_rng(0).normal(0, 20, picture.shape), 0, 255).astype(np.uint8)
+    assert model.distance(noisy) > clean + 1
+    assert model.distance(cv2.GaussianBlur(picture, (0, 0), 2)) > clean + 1
+
+
+def test_features_are_those_of_whole_patches():
+    features, contrast = patch_features(scene(1)[:200, :140], 64)
+    assert features.shape == (6, FEATURES) and contrast.shape == (6,) and np.isfinite(features).all()
+
+
+def test_a_picture_too_small(model):
+    with pytest.raises(ValueError, match="128 pixels"):
+        model.distance(scene(2)[:60])
+
+
+def test_a_flat_picture_is_no_error(model):
+    assert np.isfinite(model.distance(np.full((128, 128, 3), 90, np.uint8)))

@@ -1,0 +1,35 @@
+"""The ONNX file is the same network."""
+
+import numpy as np
+import pytest
+import torch
+
+from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
+from facerecon.types import FaceReconError
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from facerecon.restoration.onnx import OnnxFaceRestorer, export_onnx, largest_difference  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    network = CodeFormer(CONFIGS["tiny"]).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def test_onnx_gives_what_torch_gives(network, tmp_path):
+    path = export_onnx(network, tmp_path / "restoration.onnx")
+    assert largest_difference(network, path) < 0.1
+    crops = [np.random.default_rng(0).integers(60, 190, (s, s, 3), dtype=np.uint8) for s in (32, 32, 48)]
+    for a, b in zip(FaceRestorer(network).restore(crops, 0.6), OnnxFaceRestorer(path).restore(crops, 0.6)):
+        assert a.shape == b.shape and np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_a_file_that_is_no_network(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"nothing")
+    with pytest.raises(FaceReconError, match="x.onnx"):
+        OnnxFaceRestorer(tmp_path / "x.onnx")

@@ -1,0 +1,35 @@
+"""Frames a second of the viewer in a browser without a GPU: ``python -m tests.ui.measure_viewer``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.ui.viewer_page import browse, serve, write_glb
+
+SIZE = 640  # pixels, width and height of the view
+SECONDS = 5
+
+
+def main() -> None:
+    """Prints what the page's own counter says while the head talks and turns, and how busy the machine was."""
+    with tempfile.TemporaryDirectory() as folder:
+        glb = write_glb(Path(folder), "head", (190, 140, 120))
+        with serve(glb, glb, SIZE) as address, sync_playwright() as playwright:
+            with browse(playwright, address, viewport={"width": 1000, "height": 800}) as page:
+                page.add_style_tag(content=f"#single {{ min-width: {SIZE + 2}px !important; flex: none !important }}")
+                page.get_by_role("button", name="Red", exact=True).click()
+                page.wait_for_function("faceReconViewers[0].status === 'ready'")
+                for line in ("as it adapts", "at full resolution"):
+                    if line != "as it adapts":
+                        page.evaluate("faceReconViewers[0].resolution.fix(1)")
+                    result = page.evaluate(f"faceReconViewers[0].measure({SECONDS})")
+                    print(f"{line}: {', '.join(f'{key} {value:.4g}' for key, value in result.items())}", flush=True)
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The page in a real browser, as a visitor uses it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.ui.viewer_page import CHROMIUM, browse
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
+    reason="needs a chromium on the PATH and Python's playwright",
+)
+PATIENCE = 120_000  # milliseconds
+UNNAMED = """() => [
+  ...[...document.querySelectorAll('img')].filter((i) => !i.alt),
+  ...[...document.querySelectorAll('button')].filter((b) => !b.innerText.trim() && !b.ariaLabel && !b.title),
+].map((e) => e.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module")
+def page(url: str):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, browse(playwright, url, viewport={"width": 390, "height": 844}) as opened:
+        opened.set_default_timeout(PATIENCE)
+        opened.wait_for_selector("#go")
+        yield opened
+
+
+def test_a_bad_file_is_explained(page, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    page.set_input_files("#photo input[type=file]", bad)
+    assert "is not a picture" in page.wait_for_selector("#photo-message [role=alert]").inner_text()
+    assert page.is_disabled("#go")
+    page.locator("#photo [aria-label='Clear']").or_(page.locator("#photo [title='Clear']")).first.click()
+
+
+def test_a_visitor_gets_a_head_and_its_files(page, photo: Path) -> None:
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#go:enabled")
+    assert page.get_by_label("All 2 faces").is_checked()
+    page.get_by_label("Face 2").check()
+    page.click("#go")
+    page.wait_for_selector("#photo-steps li[data-state=total]")
+    page.wait_for_function("window.faceReconViewers[0].status === 'ready'")
+    assert "Vertices" in page.inner_text("#figures")
+    for kind, name in (("json", "face_01.json"), ("ply", "face_01.ply")):
+        with page.expect_download() as download:
+            page.click(f"#file-{kind}")
+        assert download.value.suggested_filename == name
+
+
+def test_a_link_opens_the_result_for_others(page, url: str) -> None:
+    page.click("#share")
+    link = page.wait_for_selector("#link textarea, #link input")
+    page.wait_for_function("document.querySelector('#link textarea, #link input').value.includes('?share=')")
+    other = page.context.browser.new_page()
+    other.goto(link.input_value(), timeout=PATIENCE)
+    other.wait_for_function("window.faceReconViewers && window.faceReconViewers[0].status === 'ready'", timeout=PATIENCE)
+    assert "Vertices" in other.inner_text("#figures")
+    other.close()
+
+
+def test_everything_has_a_name_and_fits_a_phone(page) -> None:
+    page.wait_for_timeout(600)
+    assert page.evaluate(UNNAMED) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,38 @@
+"""The degradation lab."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facerecon.ui.engine import Engine
+from facerecon.ui.lab_work import DAMAGES, SIDE, cut_out, try_damages
+from tests.fakes import make_photo
+
+
+@pytest.mark.parametrize("name", list(DAMAGES))
+def test_every_damage_does_damage(name: str) -> None:
+    clean = make_photo(200, 200) ^ np.random.default_rng(0).integers(0, 16, (200, 200, 3), np.uint8)
+    damage = DAMAGES[name]
+    start = damage.apply(clean, damage.start, np.random.default_rng(0))
+    assert start.shape == clean.shape and start.dtype == np.uint8
+    assert np.abs(start.astype(int) - clean).mean() > 0.5
+    assert damage.low <= damage.start <= damage.high
+
+
+def test_the_face_is_cut_out_where_it_is(pipeline) -> None:
+    photo = make_photo(1200, 1600)
+    cut, face = cut_out(Engine(pipeline), photo)
+    assert cut.shape[0] == cut.shape[1] <= SIDE
+    assert face.points.min() >= 0 and face.points.max() < cut.shape[0]
+    x, y = face.points[0].round().astype(int)
+    original = pipeline.detector.faces[0].points[0].round().astype(int)
+    assert np.abs(cut[y, x].astype(int) - photo[original[1], original[0]]).max() < 12
+
+
+def test_four_trials_are_measured(pipeline) -> None:
+    wanted = [("Noise", 0), ("Noise", 20), ("JPEG", 10), ("Too small", 4)]
+    clean, trials = try_damages(Engine(pipeline), make_photo(240, 240), wanted, 0.7)
+    assert [trial.name for trial in trials] == [name for name, _ in wanted]
+    assert trials[0].psnr[0] > trials[1].psnr[0] and trials[0].ssim[0] == pytest.approx(1.0)
+    assert all(trial.restored.shape == clean.shape for trial in trials)
