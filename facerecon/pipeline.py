@@ -232,21 +232,12 @@ class FaceReconstructor:
         return results[0] if single else results
 
     def person_shape(
-        self,
-        image: Image | Sequence[Image],
-        demographics: Demographics | None = None,
-        faces: str | int = "largest",
-        options: ReconstructionOptions | None = None,
+        self, photos: Sequence[Image], demographics: Demographics | None = None, faces: str | int = "largest"
     ) -> PersonShape:
-        """One shape from photos of one person, for ``ReconstructionOptions.person``.
-
-        Arguments and errors are those of :meth:`reconstruct`; each photo should show the person
-        as the face that ``faces`` chooses.
-        """
+        """One shape from photos of one person, for ``ReconstructionOptions.person``; errors as for :meth:`reconstruct`."""
         from facerecon.reconstruction.same_person import fuse_shapes
 
-        photos, _ = _as_list(image)
-        return fuse_shapes([head for heads in self.reconstruct(photos, demographics, False, faces, None, options) for head in heads])
+        return fuse_shapes([head for heads in self.reconstruct(list(photos), demographics, False, faces) for head in heads])
 
     def _find(self, photos: list[Image], faces: str | int) -> list[ChosenFaces]:
         chosen = []

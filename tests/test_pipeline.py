@@ -126,3 +126,20 @@ def test_upscale_is_checked() -> None:
         make_pipeline().restore(make_photo(), upscale=3)
     with pytest.raises(FaceReconError, match="too large"):
         make_pipeline().restore(np.full((4000, 4000, 3), 9, np.uint8), upscale=4)
+
+
+def test_photos_of_one_person_give_one_shape_for_all() -> None:
+    head = HeadModel.from_pretrained()
+
+    class Varied(FakeReconstructor):
+        def reconstruct(self, images, faces, demographics=None, focal_px=None, textured=True):
+            heads = super().reconstruct(images, faces, demographics, focal_px, textured)
+            for image, found in zip(images, heads):
+                found.parameters.identity[:] = image.mean() / 100
+                found.parameters.mean_weights = head.mean_weights(found.parameters)[0].numpy()
+            return heads
+
+    pipeline = FaceReconstructor(FakeDetector(), FakeRestorer(), Varied(head), head)
+    photos = [make_photo(seed=seed) for seed in range(3)]
+    alone = [float(pipeline.reconstruct(photo)[0].parameters.identity[0]) for photo in photos]
+    assert pipeline.person_shape(photos).identity[0] == pytest.approx(np.mean(alone), abs=1e-4)

@@ -15,7 +15,7 @@ import torch
 STEP_FOLDER = re.compile(r"^step_(\d{8})$")
 
 
-def cosine_lr(step: int, total: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
+def cosine_lr(step: int, total: int, peak: float, warmup: int = 100, floor: float = 0.02) -> float:
     """Linear warm-up, then a cosine from ``peak`` to ``floor * peak``."""
     if step < warmup:
         return peak * (step + 1) / warmup

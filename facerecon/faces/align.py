@@ -58,7 +58,7 @@ def similarity_from_points(points: np.ndarray, size: int, template: str = "resto
     Args:
         points: (5, 2) in pixels of the photo, in the order of ``Face.points``.
         size: side of the crop, pixels.
-        template: ``"restoration"``, ``"reconstruction"`` or ``"identity"``.
+        template: a name in ``TEMPLATES``.
 
     Returns:
         (2, 3) float64: pixels of the photo to pixels of the crop.
@@ -89,11 +89,11 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def reconstruction_matrix(points: np.ndarray, size: int, scale: float = CROP_SCALE) -> np.ndarray:
-    """(2, 3) float64: pixels of the photo to those of the ``"reconstruction"`` crop about a face's five points (5, 2).
+    """(2, 3) float64: pixels of the photo to those of the ``"head"`` crop about a face's five points (5, 2).
 
     ``scale`` is the framing; the template's own is ``CROP_SCALE``, twice that shows twice as much.
     """
-    matrix = similarity_from_points(points, size, "reconstruction")
+    matrix = similarity_from_points(points, size, "head")
     zoom, middle = CROP_SCALE / scale, (size - 1) / 2
     return np.column_stack([zoom * matrix[:, :2], zoom * (matrix[:, 2] - middle) + middle])
 

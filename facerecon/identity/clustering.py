@@ -18,17 +18,15 @@ class ClusterSettings:
     Attributes:
         min_size: faces of the smallest group.
         min_samples: neighbours that make a face part of a crowd; more asks for denser groups.
-        epsilon: groups nearer than this are one; Euclidean distance of unit vectors, 0 to 2.
-        method: what is taken from HDBSCAN's tree: ``"cut"``, all that hangs together at ``epsilon``;
-            ``"leaf"`` or ``"eom"``, its groups of most even or most lasting density.
+        epsilon: what hangs together at this Euclidean distance of unit vectors is one group in any case;
+            HDBSCAN alone would divide the photos of one person when there is nobody else.
         least_similarity: cosine with the mean of the group that a member must reach.
     """
 
     min_size: int = 2
     min_samples: int = 1
-    epsilon: float = 0.6
-    method: str = "cut"
-    least_similarity: float = 0.5
+    epsilon: float = 0.7
+    least_similarity: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -94,19 +92,22 @@ def _hdbscan(embeddings: np.ndarray, settings: ClusterSettings) -> np.ndarray:
         from sklearn.cluster import HDBSCAN  # slow to import, and needed here only
     except ImportError as error:
         raise FaceReconError("Grouping faces needs scikit-learn: run pip install scikit-learn.") from error
-    cut = settings.method == "cut"
     tree = HDBSCAN(
-        min_cluster_size=settings.min_size,
-        min_samples=min(settings.min_samples, len(embeddings)),
-        cluster_selection_epsilon=0.0 if cut else settings.epsilon,
-        cluster_selection_method="eom" if cut else settings.method,
-        allow_single_cluster=not cut,
-        copy=False,
+        min_cluster_size=settings.min_size, min_samples=min(settings.min_samples, len(embeddings)), copy=False
     ).fit(embeddings.astype(np.float64))
-    labels = tree.labels_
-    if cut or (labels < 0).all():  # where all are one person, the tree has no branches to choose from
-        labels = tree.dbscan_clustering(settings.epsilon, settings.min_size)
-    return labels.astype(np.int64).clip(ALONE)
+    sure = tree.dbscan_clustering(settings.epsilon, settings.min_size)
+    return _united(tree.labels_.astype(np.int64).clip(ALONE), sure.astype(np.int64).clip(ALONE))
+
+
+def _united(labels: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Groups that share a sure group become one, and take in its lone faces."""
+    labels = labels.copy()
+    for group in np.unique(sure[sure != ALONE]):
+        members = sure == group
+        touched = np.unique(labels[members & (labels != ALONE)])
+        name = touched[0] if len(touched) else labels.max() + 1
+        labels[members | np.isin(labels, touched)] = name
+    return labels
 
 
 def _similarity_to_group(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:

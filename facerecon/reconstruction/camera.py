@@ -22,7 +22,7 @@ from facerecon.rendering import sh_basis
 
 NEAREST_M, FARTHEST_M = 0.3, 3.0
 # Scale of a typical head in a crop of side 1: crop sides per metre.
-TYPICAL_SCALE = 3.4
+TYPICAL_SCALE = 4.7
 
 
 def rotation_from_6d(values: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ class HeadEncoder(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, crops: Tensor) -> HeadCode:
-        """Crops (B, 3, S, S) in [0, 1] of the ``"reconstruction"`` template."""
+        """Crops (B, 3, S, S) in [0, 1] of the ``"head"`` template."""
         features = self.trunk(crops)
         values = self.out(features + F.relu(self.hidden(features))).float()
         part = dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=1)))

@@ -34,11 +34,12 @@ from facerecon.types import (
     FaceReconError,
     HeadParameters,
     Image,
+    PersonShape,
     Reconstruction,
     ReconstructionOptions,
 )
 
-TEMPLATE = "reconstruction"
+TEMPLATE = "head"
 BATCH = 32
 RACES_ESTIMATED = ("African", "Asian", "Caucasian")  # of each ancestry, in the head's order
 
@@ -126,6 +127,11 @@ class HeadReconstructor:
             for i, (crop, matrix) in enumerate(zip(crops, matrices)):
                 shape, known, focal = images[start + i].shape, demographics[start + i], focal_px[start + i]
                 parameters = self._parameters(code, i, matrix, shape, known, focal, estimates[i])
+                if estimates[i] is not None and options.person is None:
+                    # Another mean than the encoder's own moves the landmarks: the pose brings them back to the photo.
+                    own = self._parameters(code, i, matrix, shape, None, focal)
+                    judged = PersonShape(parameters.identity, parameters.mean_weights, parameters.demographics)
+                    parameters = put_shape(own, self.geometry(own)[1], judged, self.head)
                 if options.person is not None:
                     parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
                 found.append((parameters, crop))
@@ -223,7 +229,7 @@ class HeadReconstructor:
         return HeadParameters(
             identity=identity,
             expression=code.expression[i].clamp(0, 1).cpu().numpy(),
-            demographics=describe(known, float(age), float(gender), race_seen(estimate, ancestry[0])),
+            demographics=describe(known, in_words(*seen) if estimate is None else estimate.demographics()),
             rotation=(turn @ code.rotation[i].cpu().numpy()).astype(np.float32),
             translation_m=translation.astype(np.float32),
             focal_px=focal,
@@ -248,21 +254,22 @@ def stated_or_seen(known: Demographics | None, seen: tuple[Tensor, Tensor, Tenso
     return age, gender, ancestry
 
 
-def race_seen(estimate: DemographicsEstimate | None, ancestry: Tensor) -> str:
-    """The likeliest race in our words; of the ancestry (3,) alone where there is no estimate."""
-    return RACES_ESTIMATED[int(ancestry.argmax())] if estimate is None else estimate.dominant_race
+def in_words(age: Tensor, gender: Tensor, ancestry: Tensor) -> Demographics:
+    """The encoder's own judgement (1,), (1,), (1, 3) of a person."""
+    race = RACES_ESTIMATED[int(ancestry[0].argmax())]
+    return Demographics(round(float(age), 1), "male" if float(gender) > 0.5 else "female", race, source="estimated")
 
 
-def describe(known: Demographics | None, age: float, gender: float, race: str) -> Demographics:
+def describe(known: Demographics | None, judged: Demographics) -> Demographics:
     """The person in words: what the user said, completed by the estimate where that is allowed."""
     if known is not None and not known.auto_detect:
         return known
     said = known or Demographics()
     stated = any(value is not None for value in (said.age, said.gender, said.race, said.ethnicity))
     return Demographics(
-        age=round(age, 1),
-        gender=said.gender or ("male" if gender > 0.5 else "female"),
-        race=said.race or (None if said.ethnicity else race),
+        age=judged.age if said.age is None else round(said.age, 1),
+        gender=said.gender or judged.gender,
+        race=said.race or (None if said.ethnicity else judged.race),
         ethnicity=said.ethnicity,
         source="user" if stated else "estimated",
     )

@@ -39,11 +39,11 @@ def fuse_shapes(heads: Sequence[Reconstruction]) -> PersonShape:
         np.einsum("n,nk->k", weights, np.stack([getattr(p, name) for p in parameters])).astype(np.float32)
         for name in ("identity", "mean_weights")
     )
-    return PersonShape(identity, mean_weights, _person([p.demographics for p in parameters], weights))
+    return PersonShape(identity, mean_weights, mean_person([p.demographics for p in parameters], weights))
 
 
-def _person(people: list[Demographics], weights: np.ndarray) -> Demographics:
-    """Mean age, and of the words those with the most weight."""
+def mean_person(people: Sequence[Demographics], weights: np.ndarray) -> Demographics:
+    """Of several judgements of one person with their weights (N,): the mean age, and the words that weigh most."""
     known = [(p.age, w) for p, w in zip(people, weights) if p.age is not None]
     age = round(float(np.average([a for a, _ in known], weights=[w for _, w in known])), 1) if known else None
     words = {name: _vote([getattr(p, name) for p in people], weights) for name in ("gender", "race", "ethnicity", "source")}

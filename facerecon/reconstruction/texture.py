@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -60,9 +60,12 @@ def unproject(
     atlas = atlas_of(head, size)
     prior = load_appearance(size, len(head.uv))
     texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas)
+    tone = measure_tone(texels, atlas, prior)
     if delight:
         texels = remove_light(texels, parameters, vertices, atlas, prior)
-    tone = measure_tone(texels, atlas, prior)
+        # Hair keeps the photo's light, and so its colour is what it was.
+        lit, tone = tone, measure_tone(texels, atlas, prior)
+        tone = replace(tone, hair=lit.hair, hair_share=lit.hair_share)
     lab, seen = complete(texels, atlas, prior, tone)
     paint_features(lab, texels, atlas, prior, tone)
     lab = atlas.pad(atlas.seams.heal(lab.astype(np.float32)))

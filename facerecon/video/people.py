@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from facerecon.head import HeadModel
+from facerecon.reconstruction.same_person import mean_person
 from facerecon.types import Demographics, HeadParameters, PersonShape
 from facerecon.video.motion import reposed, steadied
 from facerecon.video.smoothing import Method
@@ -18,6 +19,7 @@ FEWEST_DETECTIONS = 2
 CERTAIN_SCORE = 0.97
 SAME_PERSON = 0.5  # cosine of embeddings from which two tracks show one person
 _IDENTITY_ROWS = 2000  # frames that an identity is averaged over, at most
+
 
 @dataclass(frozen=True)
 class Person:
@@ -190,20 +192,13 @@ def _demographics(rows: Table, trust: np.ndarray, known: Demographics | None) ->
     """The shared words; what the user said is in every row already."""
     if known is not None and not known.auto_detect:
         return known
-    age = rows["age"]
-    stated = known is not None and any(v is not None for v in (known.age, known.gender, known.race, known.ethnicity))
-    return Demographics(
-        age=None if np.isnan(age).all() else round(float(np.average(age, weights=trust)), 1),
-        gender=_vote(rows["gender"], trust),
-        race=_vote(rows["race"], trust),
-        ethnicity=known.ethnicity if known else None,
-        source="user" if stated else "estimated",
-    )
-
-
-def _vote(words: np.ndarray, trust: np.ndarray) -> str | None:
-    choices = {str(word): float(trust[words == word].sum()) for word in np.unique(words)}
-    return max(choices, key=choices.__getitem__) or None
+    said = known or Demographics()
+    stated = any(value is not None for value in (said.age, said.gender, said.race, said.ethnicity))
+    judged = [
+        Demographics(None if np.isnan(age) else float(age), str(gender) or None, str(race) or None, said.ethnicity)
+        for age, gender, race in zip(rows["age"], rows["gender"], rows["race"])
+    ]
+    return replace(mean_person(judged, trust), source="user" if stated else "estimated")
 
 
 def _best_row(table: Table, person: int) -> int:

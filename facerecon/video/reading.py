@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 LARGEST_PIXELS = 40_000_000  # of a frame
 DEFAULT_RATE = Fraction(25)
 # Only containers that hold their own pictures: a playlist could name files and addresses elsewhere.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,nut,mjpeg,h264,hevc,ivf,mxf,dv,apng"
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,nut,mjpeg,h264,hevc,ivf,mxf,dv,apng"
+)
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
@@ -140,7 +142,8 @@ def _video_stream(container: av.container.InputContainer, path: str | Path) -> a
         raise VideoError(f"{name} holds no moving picture.")
     if stream.width * stream.height > LARGEST_PIXELS:
         raise VideoError(
-            f"The frames of {name} are {stream.width} x {stream.height} pixels; at most {LARGEST_PIXELS // 1_000_000} megapixels can be read."
+            f"The frames of {name} are {stream.width} x {stream.height} pixels; "
+            f"at most {LARGEST_PIXELS // 1_000_000} megapixels can be read."
         )
     stream.thread_type = "AUTO"
     return stream

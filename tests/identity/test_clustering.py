@@ -48,8 +48,8 @@ def test_strictness_sends_doubtful_faces_away():
     vectors[0] = people([1, 1])[0][1]
     vectors[0] = vectors[1] * 0.45 + vectors[0] * 0.9
     vectors[0] /= np.linalg.norm(vectors[0])
-    loose = cluster(vectors, ClusterSettings(epsilon=1.9, least_similarity=-1))
-    strict = cluster(vectors, ClusterSettings(epsilon=1.9, least_similarity=0.9))
+    loose = cluster(vectors, ClusterSettings(epsilon=1.5, least_similarity=-1))
+    strict = cluster(vectors, ClusterSettings(epsilon=1.5, least_similarity=0.9))
     assert loose.labels[0] == 0 and strict.labels[0] == ALONE
     assert (strict.labels[1:] == 0).all()
 

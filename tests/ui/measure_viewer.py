@@ -20,13 +20,13 @@ def main() -> None:
         glb = write_glb(Path(folder), "head", (190, 140, 120))
         with serve(glb, glb, SIZE) as address, sync_playwright() as playwright:
             with browse(playwright, address, viewport={"width": 1000, "height": 800}) as page:
-                page.add_style_tag(content=f"#single {{ min-width: {SIZE + 2}px !important; flex: none !important }}")
+                page.add_style_tag(content=f"#single .fr-viewer {{ width: {SIZE + 2}px; position: fixed; top: 0; left: 0 }}")
                 page.get_by_role("button", name="Red", exact=True).click()
-                page.wait_for_function("faceReconViewers[0].status === 'ready'")
+                page.wait_for_function("viewerAt('single').status === 'ready'")
                 for line in ("as it adapts", "at full resolution"):
                     if line != "as it adapts":
-                        page.evaluate("faceReconViewers[0].resolution.fix(1)")
-                    result = page.evaluate(f"faceReconViewers[0].measure({SECONDS})")
+                        page.evaluate("viewerAt('single').resolution.fix(1)")
+                    result = page.evaluate(f"viewerAt('single').measure({SECONDS})")
                     print(f"{line}: {', '.join(f'{key} {value:.4g}' for key, value in result.items())}", flush=True)
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

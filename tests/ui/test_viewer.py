@@ -64,9 +64,9 @@ def single(page):
     page.get_by_role("button", name="Red", exact=True).click()
 
     def call(expression: str):
-        return page.evaluate(f"(async () => {{ const v = faceReconViewers[0]; return {expression} }})()")
+        return page.evaluate(f"(async () => {{ const v = viewerAt('single'); return {expression} }})()")
 
-    page.wait_for_function("faceReconViewers[0].status === 'ready' && faceReconViewers[0].ui.name.textContent === 'Red'")
+    page.wait_for_function("viewerAt('single').status === 'ready' && viewerAt('single').ui.name.textContent === 'Red'")
     call("v.reset()")
     call("v.set({ panel: false, stats: false })")
     return call
@@ -76,7 +76,7 @@ def picture(page, single) -> np.ndarray:
     """What the canvas shows when it has come to rest, (H, W, 3) BGR."""
     page.locator("#single .fr-stage").scroll_into_view_if_needed()
     page.wait_for_timeout(100)  # for the viewer to notice that it is seen again
-    page.wait_for_function("faceReconViewers[0].resting")
+    page.wait_for_function("viewerAt('single').resting")
     shot = page.locator("#single .fr-stage").screenshot()
     return cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR).astype(int)
 
@@ -130,7 +130,7 @@ def test_idle_clip_blinks_and_talks(page, single):
     single("v.seen = new Set()")
     page.get_by_role("button", name="Blink and talk").first.click()
     shapes = "Math.round(1e4 * v.head.geometry.attributes.position.array.reduce((sum, x) => sum + Math.abs(x), 0))"
-    page.wait_for_function(f"(() => {{ const v = faceReconViewers[0]; return v.seen.add({shapes}).size > 4 }})()")
+    page.wait_for_function(f"(() => {{ const v = viewerAt('single'); return v.seen.add({shapes}).size > 4 }})()")
     single("v.set({ idle: false })")
     assert len({single(shapes) for _ in range(3)}) == 1
 
@@ -150,28 +150,28 @@ def test_mouse_and_keys_turn_zoom_and_reset(page, single):
     canvas = page.locator("#single canvas")
     home = single("v.eye.view")
     canvas.drag_to(canvas, source_position={"x": 200, "y": 150}, target_position={"x": 280, "y": 150})
-    page.wait_for_function(f"Math.abs(faceReconViewers[0].eye.view.theta - {home['theta']}) > 0.2")
-    page.wait_for_function("faceReconViewers[0].resting")
+    page.wait_for_function(f"Math.abs(viewerAt('single').eye.view.theta - {home['theta']}) > 0.2")
+    page.wait_for_function("viewerAt('single').resting")
     canvas.focus()
     radius = single("v.eye.view.radius")
     page.keyboard.press("+")
     assert single("v.eye.view.radius") < radius
     page.keyboard.press("0")
-    page.wait_for_function(f"Math.abs(faceReconViewers[0].eye.view.theta - {home['theta']}) < 0.01")
+    page.wait_for_function(f"Math.abs(viewerAt('single').eye.view.theta - {home['theta']}) < 0.01")
 
 
 @browser
 def test_two_viewers_move_as_one(page):
-    page.wait_for_function("faceReconViewers.slice(1).every(v => v.status === 'ready')")
+    page.wait_for_function("[viewerAt('left'), viewerAt('right')].every(v => v.status === 'ready')")
     canvas = page.locator("#left canvas")
     canvas.scroll_into_view_if_needed()
     canvas.drag_to(canvas, source_position={"x": 200, "y": 150}, target_position={"x": 120, "y": 170})
-    page.wait_for_function("Math.abs(faceReconViewers[1].eye.view.theta) > 0.2 && faceReconViewers[1].resting")
-    left, right = page.evaluate("faceReconViewers.slice(1).map(v => v.eye.view)")
+    page.wait_for_function("Math.abs(viewerAt('left').eye.view.theta) > 0.2 && viewerAt('left').resting")
+    left, right = page.evaluate("[viewerAt('left'), viewerAt('right')].map(v => v.eye.view)")
     assert right["theta"] == pytest.approx(left["theta"], abs=1e-3)
-    page.evaluate("faceReconViewers[2].set({ mode: 'normals', expression: { jawOpen: 0.5 }, panel: true })")
-    assert page.evaluate("[faceReconViewers[1].state.mode, faceReconViewers[1].state.expression.jawOpen]") == ["normals", 0.5]
-    assert not page.evaluate("faceReconViewers[1].state.panel || faceReconViewers[0].state.mode === 'normals'")
+    page.evaluate("viewerAt('right').set({ mode: 'normals', expression: { jawOpen: 0.5 }, panel: true })")
+    assert page.evaluate("[viewerAt('left').state.mode, viewerAt('left').state.expression.jawOpen]") == ["normals", 0.5]
+    assert not page.evaluate("viewerAt('left').state.panel || viewerAt('single').state.mode === 'normals'")
 
 
 @browser
@@ -180,11 +180,11 @@ def test_new_heads_free_the_old_ones(page, single):
     held = single("v.memory")
     for title, name in (("Blue", ""), ("Red", "Red")) * 2:
         page.get_by_role("button", name=title, exact=True).click()
-        page.wait_for_function(f"faceReconViewers[0].status === 'ready' && faceReconViewers[0].ui.name.textContent === '{name}'")
+        page.wait_for_function(f"viewerAt('single').status === 'ready' && viewerAt('single').ui.name.textContent === '{name}'")
         picture(page, single)
     assert single("v.memory") == held
     page.get_by_role("button", name="Nothing").click()
-    page.wait_for_function("faceReconViewers[0].status === 'empty'")
+    page.wait_for_function("viewerAt('single').status === 'empty'")
     assert single("v.memory.geometries") == 0
     assert page.locator("#single .fr-message").inner_text() == "The head appears here."
 
@@ -192,7 +192,7 @@ def test_new_heads_free_the_old_ones(page, single):
 @browser
 def test_broken_file_is_said_in_a_sentence(page, single):
     page.get_by_role("button", name="Broken").click()
-    page.wait_for_function("faceReconViewers[0].status === 'error'")
+    page.wait_for_function("viewerAt('single').status === 'error'")
     assert "could not be shown" in page.locator("#single [role=status]").inner_text()
 
 

@@ -18,7 +18,10 @@ from facerecon.types import Demographics, Face, HeadParameters, Reconstruction
 from facerecon.ui.viewer import head_viewer, viewer_value
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SOFTWARE = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+SOFTWARE = (
+    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-gpu-watchdog",  # else a busy machine loses its WebGL contexts
+)  # fmt: skip
 TURNED = np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]])  # the nose to the picture's right
 THEME = gr.themes.Default(font=["sans-serif"], font_mono=["monospace"])
 
@@ -76,9 +79,10 @@ def browse(playwright: Any, address: str, *arguments: str, **context: Any) -> It
     """
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*SOFTWARE, *arguments])
     page = browser.new_context(**{"viewport": {"width": 900, "height": 1000}, **context}).new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(60_000)
     page.route(lambda url: not url.startswith((address, "blob:", "data:")), lambda route: route.abort())
+    page.add_init_script("window.viewerAt = (id) => document.querySelector(`#${id} .fr-viewer`)?.faceReconViewer")
     page.goto(address)
-    page.wait_for_function("window.faceReconViewers?.length >= 3")
+    page.wait_for_function("['single', 'left', 'right'].every(viewerAt)")
     yield page
     browser.close()

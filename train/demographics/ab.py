@@ -16,16 +16,17 @@ import argparse
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from facerecon.demographics.crops import TIGHTER
+from facerecon.demographics.crops import crop_matrix
 from facerecon.demographics.estimator import DemographicsEstimator
-from facerecon.faces.align import warp
+from facerecon.faces.align import template_points, warp
 from facerecon.metrics.geometry import vertex_errors
 from facerecon.reconstruction.fusion import in_numbers, reconcile
-from facerecon.reconstruction.reconstructor import BATCH, HeadReconstructor
+from facerecon.reconstruction.reconstructor import BATCH, TEMPLATE, HeadReconstructor
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Image
 from train.demographics.evaluate import interval
@@ -45,9 +46,7 @@ def degraded(images: np.ndarray, level: str) -> np.ndarray:
 
 def estimator_crop(crop: Image, size: int) -> Image:
     """The estimator's crop out of the encoder's."""
-    scale = TIGHTER * size / crop.shape[0]
-    shift = (scale - 1) / 2 - (TIGHTER * size - size) / 2
-    return warp(crop, np.array([[scale, 0, shift], [0, scale, shift]]), size)
+    return warp(crop, crop_matrix(template_points(crop.shape[0], TEMPLATE), size), size, cv2.BORDER_REPLICATE)
 
 
 def judged(estimator: DemographicsEstimator, crops: np.ndarray) -> Person:

@@ -128,6 +128,7 @@ def train(args: argparse.Namespace) -> None:
         if share >= 1:
             break
         rng = np.random.default_rng((args.seed, step, 1))
+        torch.manual_seed(args.seed * 1_000_003 + step)  # dropout, the same after a resume
         mixup = config.mixup if share < 0.8 else 0.0
         loss = mixed_loss(network, to_unit(crops), index, faces, rng, mixup)
         optimizer.zero_grad()

@@ -42,6 +42,7 @@ class TrainConfig:
         weight_decay: decoupled.
         ema: decay of the averaged weights.
         weights: of the losses.
+        muon: Muon instead of AdamW for convolutions and matrices.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -49,9 +50,10 @@ class TrainConfig:
     synthetic: int = 48
     true: int = 40
     labelled: int = 40
-    lr: float = 6e-4
+    lr: float = 1.5e-3
     weight_decay: float = 0.02
     ema: float = 0.998
+    muon: bool = True
     weights: LossWeights = field(default_factory=LossWeights)
 
     @property

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.reconstruction.reconstructor import TEMPLATE
 from facerecon.types import Image
 from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
-from train.landmarks.data import TEMPLATE
 from train.landmarks.network import MIRROR_68
 from train.reconstruction.config import TrainConfig
 

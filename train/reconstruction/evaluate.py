@@ -37,7 +37,7 @@ def centered_face(shape: tuple[int, ...]) -> Face:
     """A face as large as an average one, in the middle of a photo of that shape."""
     height, width = shape[:2]
     side = max(height, width)
-    points = template_points(side, TEMPLATE)
+    points = template_points(side, "reconstruction")
     points = (points - points.mean(0)) * FALLBACK_SCALE + (width / 2, height / 2)
     low, high = points.min(0) - 0.1 * side, points.max(0) + 0.1 * side
     return Face(np.concatenate((low, high)).astype(np.float32), points.astype(np.float32), 0.0)

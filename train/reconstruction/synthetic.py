@@ -31,7 +31,7 @@ MATERIAL_COLOURS = {"mouth": (0.13, 0.03, 0.03), "teeth": (0.62, 0.56, 0.46), "g
 
 @dataclass
 class SyntheticFace:
-    """A crop of the ``"reconstruction"`` template and all that is true of it.
+    """A crop of the ``"head"`` template and all that is true of it.
 
     The camera is the crop's own: it looks at the head's origin, so the head is at
     ``(0, 0, -distance)`` and the principal point where the origin is seen.
@@ -119,7 +119,7 @@ class SyntheticFaces:
         flat = points[:, :2] * (1, -1) / (1 - points[:, 2:] / distance)
         five = points_from_landmarks(flat * 1000)
         five += rng.normal(0, 1.8, five.shape)
-        matrix = similarity_from_points(five, self.size, "reconstruction")
+        matrix = similarity_from_points(five, self.size, "head")
         grow = rng.uniform(0.88, 1.14)
         angle = np.arctan2(matrix[1, 0], matrix[0, 0]) + rng.normal(0, 0.05)
         center = (matrix[:, 2] - self.size / 2) * grow + self.size / 2 + rng.normal(0, 0.02, 2) * self.size

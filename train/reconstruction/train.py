@@ -47,7 +47,7 @@ def train(args: argparse.Namespace) -> Path:
     if args.init:
         encoder.load_state_dict(load_file(args.init))
     encoder = to_bfloat16(encoder).to(accelerator.device)
-    optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema)
+    optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
     state = load_checkpoint(output, args.resume)
     first = state["step"] if state else 0

@@ -13,9 +13,9 @@ def test_following_its_gradient_lowers_it() -> None:
     network = DemographicsNetwork(NetworkConfig(image_size=32, channels=(8, 16, 16), blocks=(1, 1, 1))).eval()
     torch.nn.init.normal_(network.out.weight, std=2.0)
     truth, made = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32, requires_grad=True)
-    assert float(consistency_loss(network, truth, truth)) < 1e-5
+    assert consistency_loss(network, truth, truth).item() < 1e-5
     first = consistency_loss(network, made, truth)
     first.backward()
     with torch.no_grad():
         made -= 0.05 * made.grad / made.grad.abs().max()
-    assert 0 < float(consistency_loss(network, made, truth)) < float(first)
+    assert 0 < consistency_loss(network, made, truth).item() < first.item()

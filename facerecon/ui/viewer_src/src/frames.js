@@ -4,6 +4,7 @@ const PAUSE_MS = 2000; // a longer gap is a hidden page, not slowness
 const FEWEST = 4;
 const SLOW_FPS = 32;
 const FAST_FPS = 52;
+const LEAST = 0.6; // fewer pixels cost sharpness and gain nothing
 
 export class FrameMeter {
   frames = 0;
@@ -62,7 +63,7 @@ export class Resolution {
   adapt(meter) {
     if (this.fixed || !meter.full) return false;
     const before = this.moving;
-    if (meter.fps < SLOW_FPS) this.moving = Math.max(0.5, this.moving * 0.82);
+    if (meter.fps < SLOW_FPS) this.moving = Math.max(LEAST, this.moving * 0.82);
     else if (meter.fps > FAST_FPS && this.moving < this.most) this.moving = Math.min(this.most, this.moving * 1.1);
     if (this.moving !== before) meter.restart();
     return this.moving !== before;

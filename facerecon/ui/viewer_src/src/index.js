@@ -13,6 +13,7 @@ export function mount(host, options) {
     document.head.append(element);
   }
   const viewer = new Viewer(host, options);
+  host.faceReconViewer = viewer;
   window.faceReconViewers.push(viewer);
   viewer.onDispose = () => {
     window.faceReconViewers.splice(window.faceReconViewers.indexOf(viewer), 1);
