@@ -5,35 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from facerecon.checkpoints import compress, expand
 from facerecon.demographics.network import DemographicsNetwork, NetworkConfig, fold
 from facerecon.types import FaceReconError
 
 FILE = "demographics.safetensors"
-_SCALE = ".scale"
-
-
-def compress(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state of float32 as it is stored."""
-    stored = {}
-    for name, value in state.items():
-        if value.ndim == 4:
-            scale = value.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / 127
-            stored[name] = (value / scale).round().to(torch.int8).contiguous()
-            stored[name + _SCALE] = scale.float()
-        else:
-            stored[name] = value.half().contiguous()
-    return stored
-
-
-def expand(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 state back from :func:`compress`."""
-    names = [name for name in stored if not name.endswith(_SCALE)]
-    return {n: stored[n].float() * stored[n + _SCALE] if n + _SCALE in stored else stored[n].float() for n in names}
 
 
 def save(path: Path, network: DemographicsNetwork, temperatures: dict[str, float], facts: dict | None = None) -> None:

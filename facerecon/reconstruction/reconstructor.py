@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from facerecon.checkpoints import find_checkpoint
+from facerecon.checkpoints import expand, find_checkpoint
 from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.devices import fast_dtype, resolve_device
@@ -77,7 +77,7 @@ class HeadReconstructor:
             with safe_open(str(file), "pt") as handle:
                 config = EncoderConfig.from_dict(json.loads(handle.metadata()["config"]))
             encoder = HeadEncoder(config)
-            encoder.load_state_dict(load_file(file))
+            encoder.load_state_dict(expand(load_file(file)))
         except Exception as error:
             raise FaceReconError(f"The reconstruction checkpoint {file.name} cannot be used: {error}") from error
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)

@@ -113,7 +113,7 @@ def losses(learner: Learner, contrast: Contrast, batch: Batch) -> dict[str, Tens
 @torch.no_grad()
 def averaged(trained: IdentityNetwork, optimizer: MasterAdamW, batches: PeopleBatches) -> IdentityNetwork:
     """The network with averaged weights, and batch statistics to match."""
-    network = IdentityNetwork(trained.config).eval()
+    network = copy.deepcopy(trained).float().eval()  # a fresh one would draw random numbers, which a resumed run does not
     network.load_state_dict(optimizer.averaged_state(trained))
     twin = to_bfloat16(copy.deepcopy(network))
     float_norms(twin)
@@ -131,7 +131,8 @@ def averaged(trained: IdentityNetwork, optimizer: MasterAdamW, batches: PeopleBa
 
 
 def _stream(batches: PeopleBatches, first: int, last: int, workers: int) -> Iterator[Batch]:
-    options = {"prefetch_factor": 4} if workers else {}
+    # A generator of its own: else each start would draw a number from the one that dropout uses.
+    options = {"prefetch_factor": 4 if workers else None, "generator": torch.Generator()}
     yield from DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, **options)
 
 

@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
+from facerecon.checkpoints import compress, expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
@@ -45,7 +46,7 @@ def train(args: argparse.Namespace) -> Path:
     if args.trunk:
         start_trunk(encoder, Path(args.trunk))
     if args.init:
-        encoder.load_state_dict(load_file(args.init))
+        encoder.load_state_dict(expand(load_file(args.init)))
     encoder = to_bfloat16(encoder).to(accelerator.device)
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
@@ -84,9 +85,9 @@ def train(args: argparse.Namespace) -> Path:
 
 
 def write_weights(path: Path, encoder: HeadEncoder, optimizer: MasterAdamW, config: TrainConfig) -> None:
-    """Averaged weights in float16 with the network's size in the metadata."""
-    averaged = {k: v.half().contiguous().cpu() for k, v in optimizer.averaged_state(encoder).items()}
-    save_file(averaged, path, {"config": json.dumps(config.encoder.to_dict()), "training": json.dumps(asdict(config))})
+    """Averaged weights with the network's size in the metadata."""
+    averaged = {k: v.cpu() for k, v in optimizer.averaged_state(encoder).items()}
+    save_file(compress(averaged), path, {"config": json.dumps(config.encoder.to_dict()), "training": json.dumps(asdict(config))})
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
