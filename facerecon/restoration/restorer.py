@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from facerecon.checkpoints import find_checkpoint
+from facerecon.checkpoints import expand, find_checkpoint
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.detail import kept_detail
 from facerecon.restoration.codeformer import CodeFormer
@@ -49,7 +49,7 @@ class FaceRestorer:
             with safe_open(str(file), "pt") as handle:
                 config = RestorationConfig.from_dict(json.loads(handle.metadata()["config"]))
             network = CodeFormer(config)
-            network.load_state_dict(load_file(file))
+            network.load_state_dict(expand(load_file(file)))
         except Exception as error:
             raise FaceReconError(f"The restoration checkpoint {file.name} cannot be used: {error}") from error
         network = network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)

@@ -115,11 +115,11 @@ def averaged(trained: IdentityNetwork, optimizer: MasterAdamW, batches: PeopleBa
     """The network with averaged weights, and batch statistics to match."""
     network = copy.deepcopy(trained).float().eval()  # a fresh one would draw random numbers, which a resumed run does not
     network.load_state_dict(optimizer.averaged_state(trained))
+    network.norm.reset_running_stats()
     twin = to_bfloat16(copy.deepcopy(network))
     float_norms(twin)
     for module in twin.modules():
         if isinstance(module, nn.BatchNorm1d):
-            module.reset_running_stats()
             module.momentum = None  # a plain mean over the batches
             module.train()
     for i in range(CALIBRATION_BATCHES):

@@ -76,7 +76,7 @@ def stream(dataset: Dataset, first: int, stop: int, workers: int = 1) -> Iterato
     return iter(
         DataLoader(
             dataset, batch_size=None, sampler=range(first, stop), num_workers=workers,
-            prefetch_factor=4 if workers else None, worker_init_fn=lambda _: (cv2.setNumThreads(1), torch.set_num_threads(1)),
+            prefetch_factor=4 if workers else None, generator=torch.Generator(), worker_init_fn=lambda _: (cv2.setNumThreads(1), torch.set_num_threads(1)),
         )
     )  # fmt: skip
 

@@ -124,4 +124,6 @@ class PairDataset(Dataset):
 def batches(faces: CleanFaces, batch_size: int, first_step: int, last_step: int, seed: int, workers: int) -> Iterator:
     """Batches ``first_step`` to ``last_step`` as uint8 (B, S, S, 3) pairs, whatever was run before."""
     dataset = PairDataset(faces, seed, first_step * batch_size, (last_step - first_step) * batch_size)
-    return iter(DataLoader(dataset, batch_size, num_workers=workers, prefetch_factor=4 if workers else None))
+    # A generator of its own: else each start would draw a number from the one that training uses.
+    options = {"prefetch_factor": 4 if workers else None, "generator": torch.Generator()}
+    return iter(DataLoader(dataset, batch_size, num_workers=workers, **options))

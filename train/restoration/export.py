@@ -12,22 +12,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from facerecon.checkpoints import compress, expand
 from facerecon.restoration import CONFIGS, CodeFormer
 
 TRAINING_ONLY = ("codebook.sums", "codebook.usage")
 
 
 def export(weights: Path, config_name: str, output: Path) -> Path:
-    """Half-precision safetensors whose metadata holds the config; strict, so that a wrong config fails here."""
+    """A compressed checkpoint whose metadata holds the config; strict, so that a wrong config fails here."""
     network = CodeFormer(CONFIGS[config_name])
-    network.load_state_dict(load_file(weights))
-    tensors = {
-        # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
-        k: (torch.zeros_like(v) if k in TRAINING_ONLY else v).half().contiguous()
-        for k, v in network.state_dict().items()
-    }
+    network.load_state_dict(expand(load_file(weights)))
+    # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
+    state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, output, {"config": json.dumps(network.config.to_dict()), "format": "pt"})
+    save_file(compress(state), output, {"config": json.dumps(network.config.to_dict()), "format": "pt"})
     return output
 
 

@@ -45,9 +45,9 @@ class Stage:
             trained = [*network.encoder.parameters(), *network.transformer.parameters()]
         else:
             trained = network.parameters()
-        self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998)
+        self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998, muon=schedule.muon)
         self.judge = to_bfloat16(PatchDiscriminator())
-        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.lr / 2, betas=(0.5, 0.9))
+        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9))
 
     def state(self) -> dict:
         """For a checkpoint; the codebook is a buffer, so the network's own state goes along."""
@@ -82,7 +82,7 @@ class Stage:
             self.judge_optimizer.zero_grad()
             doubt = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
             doubt.backward()
-            self.judge_optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr / 2))
+            self.judge_optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.judge_lr))
             logs["judge"] = doubt.item()
         return {"loss": loss.item(), **logs}
 
@@ -109,9 +109,10 @@ class Stage:
     def _fidelity_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
         """Most crops at fidelity 1, the hardest promise: do no harm. The others also keep the codes right."""
         b, network = len(clean), self.network
-        faithful = b - max(b // 4, 1)
+        faithful = b - max(round(b * self.schedule.generated), 1)
         w = torch.cat([torch.ones(faithful), torch.rand(b - faithful)])
-        w[-1] = 0.0
+        if b - faithful > 1:
+            w[-1] = 0.0
         w_map = w.view(-1, 1, 1, 1)
         features, _ = network.encoder(degraded.to(torch.bfloat16))
         with torch.no_grad():
@@ -121,7 +122,9 @@ class Stage:
         output = network.decode(degraded, features, network.code_map(logits), w_map.to(torch.bfloat16))
         code_loss, logs = self._code_loss(logits[faithful:], clean[faithful:])
         pixels, edges = charbonnier(output, target), gradient_loss(output[faithful:], target[faithful:])
-        loss = pixels.mean() + 0.1 * edges.mean() + self.schedule.code_weight * code_loss
+        weight = self.schedule.generated_weight
+        loss = (pixels * torch.where(w < 1, weight, 1.0)).mean() + 0.1 * weight * edges.mean()
+        loss = loss + self.schedule.code_weight * code_loss
         with torch.no_grad():
             gain = _psnr(output[:faithful], clean[:faithful]) - _psnr(degraded[:faithful], clean[:faithful])
             poor = _psnr(degraded[:faithful], clean[:faithful]) < 30
