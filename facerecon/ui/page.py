@@ -20,7 +20,7 @@ from facerecon.ui.photo_tab import PhotoTab
 from facerecon.ui.photo_work import example_photos
 from facerecon.ui.results import Finished, Shelf, finish
 
-WELCOME = "astronaut_blurred.jpg"
+WELCOME = "astronaut_lowres.png"
 CACHE_SECONDS = (300, limits.KEPT_SECONDS)  # how often gradio looks for old files, and their age
 
 
