@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from facerecon.types import FaceReconError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+Network = TypeVar("Network", bound="nn.Module")
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 HUB_REPO_VARIABLE = "FACERECON_HUB_REPO"
@@ -64,6 +68,31 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {_first_line(error)}.") from error
+
+
+def load_network(name: str, build: Callable[[dict], Network], path: str | Path | None = None) -> Network:
+    """A network in float32 from the file ``NAME.safetensors``, whose metadata holds its config.
+
+    Args:
+        name: as for :func:`find_checkpoint`.
+        build: from the config's plain values to the network without weights.
+        path: a file or folder to take instead of the shipped one.
+
+    Raises:
+        CheckpointError: no checkpoint was found, or it does not fit.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    file = Path(path) if path else find_checkpoint(name)
+    file = file / f"{name}.safetensors" if file.is_dir() else file
+    try:
+        with safe_open(str(file), "pt") as handle:
+            network = build(json.loads(handle.metadata()["config"]))
+        network.load_state_dict(expand(load_file(file)))
+    except Exception as error:
+        raise CheckpointError(f"The {name} checkpoint {file.name} cannot be used: {error}") from error
+    return network
 
 
 def compress(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
-from facerecon.checkpoints import expand, find_checkpoint
+from facerecon.checkpoints import load_network
 from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.devices import fast_dtype, resolve_device
@@ -71,15 +68,7 @@ class HeadReconstructor:
             FaceReconError: no checkpoint was found, or it does not fit.
         """
         where = resolve_device(device)
-        file = Path(path) if path else find_checkpoint("reconstruction")
-        file = file / "reconstruction.safetensors" if file.is_dir() else file
-        try:
-            with safe_open(str(file), "pt") as handle:
-                config = EncoderConfig.from_dict(json.loads(handle.metadata()["config"]))
-            encoder = HeadEncoder(config)
-            encoder.load_state_dict(expand(load_file(file)))
-        except Exception as error:
-            raise FaceReconError(f"The reconstruction checkpoint {file.name} cannot be used: {error}") from error
+        encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device))
 

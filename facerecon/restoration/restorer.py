@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
-from facerecon.checkpoints import expand, find_checkpoint
+from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.detail import kept_detail
 from facerecon.restoration.codeformer import CodeFormer
@@ -43,15 +40,7 @@ class FaceRestorer:
             FaceReconError: no checkpoint was found, or it does not fit.
         """
         where = resolve_device(device)
-        file = Path(path) if path else find_checkpoint("restoration")
-        file = file / "restoration.safetensors" if file.is_dir() else file
-        try:
-            with safe_open(str(file), "pt") as handle:
-                config = RestorationConfig.from_dict(json.loads(handle.metadata()["config"]))
-            network = CodeFormer(config)
-            network.load_state_dict(expand(load_file(file)))
-        except Exception as error:
-            raise FaceReconError(f"The restoration checkpoint {file.name} cannot be used: {error}") from error
+        network = load_network("restoration", lambda values: CodeFormer(RestorationConfig.from_dict(values)), path)
         network = network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         network.codebook.float()
         return cls(network)
