@@ -20,7 +20,6 @@ from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fusion import contradictions, reconcile
-from facerecon.reconstruction.fusion import in_numbers as estimate_in_numbers
 from facerecon.reconstruction.quality import assess
 from facerecon.reconstruction.same_person import put_shape
 from facerecon.reconstruction.texture import TextureResult, unproject
@@ -31,7 +30,6 @@ from facerecon.types import (
     FaceReconError,
     HeadParameters,
     Image,
-    PersonShape,
     Reconstruction,
     ReconstructionOptions,
 )
@@ -47,7 +45,7 @@ class HeadReconstructor:
     Args:
         encoder: the network, on its device and in its dtype.
         head: the head model that the encoder was trained on.
-        estimator: judges age, gender and race in the encoder's place, and whether the photo contradicts what a user states.
+        estimator: puts age, gender and race into words, and judges whether the photo contradicts what a user states.
     """
 
     def __init__(self, encoder: HeadEncoder, head: HeadModel, estimator: DemographicsEstimator | None = None) -> None:
@@ -116,11 +114,6 @@ class HeadReconstructor:
             for i, (crop, matrix) in enumerate(zip(crops, matrices)):
                 shape, known, focal = images[start + i].shape, demographics[start + i], focal_px[start + i]
                 parameters = self._parameters(code, i, matrix, shape, known, focal, estimates[i])
-                if estimates[i] is not None and options.person is None:
-                    # Another mean than the encoder's own moves the landmarks: the pose brings them back to the photo.
-                    own = self._parameters(code, i, matrix, shape, None, focal)
-                    judged = PersonShape(parameters.identity, parameters.mean_weights, parameters.demographics)
-                    parameters = put_shape(own, self.geometry(own)[1], judged, self.head)
                 if options.person is not None:
                     parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
                 found.append((parameters, crop))
@@ -203,9 +196,8 @@ class HeadReconstructor:
             float(code.scale[i]), code.center[i].cpu().numpy(), 1 / float(code.inverse_distance[i]), matrix, self.size,
             principal, focal_px,
         )  # fmt: skip
+        # Identity was learned on top of the encoder's own mean; the estimator's would bend the shape, so it gives the words.
         seen = tuple(value[i : i + 1].cpu() for value in (code.age, code.gender, code.ancestry))
-        if estimate is not None:
-            seen = estimate_in_numbers(estimate)
         age, gender, ancestry = stated_or_seen(known, seen)
         weights = self.head.encode_demographics(age, gender, ancestry)
         found = code.identity[i : i + 1].cpu().float()
