@@ -96,17 +96,17 @@ def load_network(name: str, build: Callable[[dict], Network], path: str | Path |
 
 
 def compress(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A network's float32 state as it is stored: convolutions in 8 bits with a scale for each output channel, the rest float16."""
+    """A network's float32 state as it is stored: convolutions and matrices in 8 bits, a scale for each output, the rest float16."""
     import torch
 
     stored = {}
     for name, value in state.items():
-        if value.ndim == 4:
-            scale = value.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / 127
+        if value.ndim in (2, 4):
+            scale = value.abs().amax(tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
             stored[name] = (value / scale).round().to(torch.int8).contiguous()
             stored[name + _SCALE] = scale.float()
         else:
-            stored[name] = value.half().contiguous()
+            stored[name] = value.half().contiguous() if value.is_floating_point() else value
     return stored
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from facerecon import __version__
 from facerecon.checkpoints import find_checkpoint
 from facerecon.faces.choose import choose_faces
+from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
     UPSCALES,
     align_face,
@@ -38,6 +39,7 @@ from facerecon.types import (
     Reconstruction,
     ReconstructionOptions,
     Restoration,
+    RestorationExtras,
     RestoredFace,
     Result,
 )
@@ -104,6 +106,13 @@ class FaceReconstructor:
         return FaceRestorer.from_pretrained(device=self.device)
 
     @cached_property
+    def colouriser(self) -> Any:
+        """Colours monochrome photos."""
+        from facerecon.restoration.colouring import Colouriser
+
+        return Colouriser.from_pretrained(device=self.device)
+
+    @cached_property
     def scorer(self) -> Any:
         """Says how far a restored face may be believed."""
         from facerecon.restoration.scoring import FaceScorer
@@ -146,7 +155,12 @@ class FaceReconstructor:
         return versions
 
     def restore(
-        self, image: Image | Sequence[Image], fidelity: float = 0.7, upscale: int = 1, faces: str | int = "all"
+        self,
+        image: Image | Sequence[Image],
+        fidelity: float = 0.7,
+        upscale: int = 1,
+        faces: str | int = "all",
+        extras: RestorationExtras = RestorationExtras(),
     ) -> Restoration | list[Restoration]:
         """Restores the faces of a photo, or of a list of photos in one batch.
 
@@ -155,13 +169,16 @@ class FaceReconstructor:
             fidelity: 0 invents most, 1 keeps closest to the photo.
             upscale: 1, 2 or 4; the background grows with a Lanczos filter.
             faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
+            extras: see ``facerecon.types.RestorationExtras``.
 
         Raises:
             NoFaceError: a photo shows no face.
             FaceReconError: an argument is out of its range.
         """
         photos, single = _as_list(image)
-        restorations = self.restore_found(photos, self._find(photos, faces), fidelity, upscale)
+        chosen = self._find(photos, faces)
+        photos = self.coloured(photos, chosen) if extras.colorize else photos
+        restorations = self.restore_found(photos, chosen, fidelity, upscale, background=extras.background)
         return restorations[0] if single else restorations
 
     def reconstruct(
@@ -206,6 +223,7 @@ class FaceReconstructor:
         focal_px: float | None = None,
         on_step: StepListener | None = None,
         options: ReconstructionOptions | None = None,
+        extras: RestorationExtras = RestorationExtras(),
     ) -> Result | list[Result]:
         """Restores a photo and rebuilds its heads from the restored faces.
 
@@ -220,7 +238,8 @@ class FaceReconstructor:
         with steps.step("find"):
             chosen = self._find(photos, faces)
         with steps.step("restore"):
-            restorations = self.restore_found(photos, chosen, fidelity, upscale)
+            photos = self.coloured(photos, chosen) if extras.colorize else photos
+            restorations = self.restore_found(photos, chosen, fidelity, upscale, background=extras.background)
         with steps.step("reconstruct"):
             work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
             heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
@@ -257,6 +276,7 @@ class FaceReconstructor:
         upscale: int,
         score: bool = True,
         surroundings: bool = True,
+        background: bool = False,
     ) -> list[Restoration]:
         """:meth:`restore` where the faces are known.
 
@@ -264,6 +284,7 @@ class FaceReconstructor:
             chosen: for each photo a list of (index, face), perhaps empty.
             score: whether ``scorer`` adds its scores of identity and naturalness.
             surroundings: whether hair, ears and neck are restored as well, which takes the network as long again.
+            background: whether the whole photo is cleaned below them.
 
         The others are those of :meth:`restore`.
         """
@@ -279,10 +300,15 @@ class FaceReconstructor:
         restorations = []
         for photo, found in zip(photos, chosen):
             started, faces = time.perf_counter(), [next(restored) for _ in found]
-            image = paste_faces(photo, faces, upscale)
+            image = paste_faces(self.restorer.clean(photo) if background else photo, faces, upscale)
             seconds = {"restore": networks, "paste": time.perf_counter() - started}
             restorations.append(Restoration(image, faces, upscale, fidelity, seconds))
         return restorations
+
+    def coloured(self, photos: list[Image], chosen: list[ChosenFaces]) -> list[Image]:
+        """Photos with colours guessed for those that have none of their own."""
+        faces = [[face for _, face in found] for found in chosen]
+        return [p if toning(p) is None else self.colouriser.colour(p, f) for p, f in zip(photos, faces)]
 
     def _with_surroundings(self, faces: list[RestoredFace], photos: list[Image]) -> list[RestoredFace]:
         wider = [align_surroundings(photo, face) for photo, face in zip(photos, faces)]

@@ -19,6 +19,9 @@ DemographicsSource = Literal["user", "estimated", "none"]
 CROP_SCALE = 1.25
 """Framing of the encoder's crop, counted as DECA and EMICA do: the one it was trained on."""
 
+UPSCALES = (1, 2, 4)
+"""How many times larger a restored photo may be than the photo."""
+
 
 class FaceReconError(Exception):
     """An error whose message is one clear sentence for the user."""
@@ -108,6 +111,19 @@ class PersonShape:
     identity: np.ndarray
     mean_weights: np.ndarray
     demographics: Demographics
+
+
+@dataclass(frozen=True)
+class RestorationExtras:
+    """What is done to a photo beside its faces.
+
+    Attributes:
+        background: the whole photo goes through the cleaner, not only faces and what surrounds them.
+        colorize: a monochrome photo gets the colours it may have had; others keep theirs.
+    """
+
+    background: bool = False
+    colorize: bool = False
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,19 @@ class FakeRestorer:
         return [255 - crop for crop in crops]
 
 
+    def clean(self, photo: Image) -> Image:
+        """A photo with a darker left column, so that one can tell."""
+        return np.concatenate((photo[:, :1] // 2, photo[:, 1:]), axis=1)
+
+
+class FakeColouriser:
+    """Turns everything red."""
+
+    def colour(self, photo: Image, faces: list[Face]) -> Image:
+        """Red of the photo's own green."""
+        return np.stack((photo[..., 1], photo[..., 1] // 4, photo[..., 1] // 4), -1)
+
+
 class FakeReconstructor:
     """Sees each face's points as landmarks and remembers the images it was shown."""
 

@@ -9,8 +9,8 @@ import pytest
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor, NoFaceError
 from facerecon.restoration.photo import enlarge
-from facerecon.types import FaceReconError
-from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_face, make_photo
+from facerecon.types import FaceReconError, RestorationExtras
+from tests.fakes import FakeColouriser, FakeDetector, FakeReconstructor, FakeRestorer, make_face, make_photo
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,25 @@ def test_restoring_loads_no_head() -> None:
     pipeline = make_pipeline()
     pipeline.restore(make_photo())
     assert "head" not in vars(pipeline) and "reconstructor" not in vars(pipeline)
+
+
+def test_background_is_cleaned_only_when_asked() -> None:
+    photo = make_photo()
+    plain = make_pipeline().restore(photo).image
+    cleaned = make_pipeline().restore(photo, extras=RestorationExtras(background=True)).image
+    assert np.array_equal(plain[:, 0], photo[:, 0]) and np.array_equal(cleaned[:, 0], photo[:, 0] // 2)
+
+
+def test_only_monochrome_photos_are_coloured_and_the_head_sees_the_colours(head: HeadModel) -> None:
+    extras, colourful = RestorationExtras(colorize=True), make_photo()
+    grey = np.repeat(colourful[..., :1], 3, 2)
+    way = make_pipeline(head)
+    way.colouriser = FakeColouriser()
+    coloured = way.run(grey, extras=extras).restoration.image
+    assert (coloured[0, :, 0] > 2 * coloured[0, :, 1].astype(int)).all()
+    assert (way.reconstructor.images[0][0, :, 0] > 2 * way.reconstructor.images[0][0, :, 1].astype(int)).all()
+    assert np.array_equal(way.restore(grey).image[0], grey[0])  # grey stays grey unless somebody asks
+    assert np.array_equal(way.restore(colourful, extras=extras).image[0], colourful[0])
 
 
 def test_no_face_is_one_sentence() -> None:

@@ -32,6 +32,9 @@ class MasterAdamW:
         ema: decay of the exponential moving average of the weights, 0 for none.
         muon: update matrices and convolutions by Muon (Jordan et al., "Muon: An optimizer for
             hidden layers in neural networks", 2024) at the same learning rate, the rest by AdamW.
+        outer: matrices of a network's first and last layers, which Muon should leave to AdamW: it moves all directions
+            alike, and at the door most of them are noise.
+        adam_share: AdamW's learning rate beside Muon's.
     """
 
     def __init__(
@@ -43,16 +46,21 @@ class MasterAdamW:
         clip: float = 1.0,
         ema: float = 0.0,
         muon: bool = False,
+        outer: Iterable[nn.Parameter] = (),
+        adam_share: float = 1.0,
     ) -> None:
         self.model_parameters = [p for p in parameters if p.requires_grad]
+        apart = {id(p) for p in outer}
         self.masters = [p.detach().float().clone(memory_format=torch.contiguous_format) for p in self.model_parameters]
         self.clip, self.ema_decay = clip, ema
+        self.adam_share = adam_share if muon else 1.0
         self.averages = [m.clone() for m in self.masters] if ema else []
         matrices = [m for m in self.masters if m.ndim >= 2]
+        hidden = [m for m, p in zip(self.masters, self.model_parameters) if m.ndim >= 2 and id(p) not in apart]
         # Muon takes two dimensions; a view shares the memory of its master.
-        self.views = {id(m): m.view(len(m), -1) for m in matrices} if muon else {}
+        self.views = {id(m): m.view(len(m), -1) for m in hidden} if muon else {}
         groups = [
-            {"params": [] if muon else matrices, "weight_decay": weight_decay},
+            {"params": [m for m in matrices if id(m) not in self.views], "weight_decay": weight_decay},
             {"params": [m for m in self.masters if m.ndim < 2], "weight_decay": 0.0},
         ]
         groups = [g for g in groups if g["params"]]
@@ -81,8 +89,9 @@ class MasterAdamW:
         """
         if lr is not None:
             for optimizer in self.optimizers:
+                share = self.adam_share if isinstance(optimizer, torch.optim.AdamW) else 1.0
                 for group in optimizer.param_groups:
-                    group["lr"] = lr
+                    group["lr"] = lr * share
         for master, p in zip(self.masters, self.model_parameters):
             master.grad = None if p.grad is None else p.grad.float()
         norm = float(nn.utils.clip_grad_norm_(self.masters, self.clip))

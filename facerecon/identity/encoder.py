@@ -14,7 +14,7 @@ from facerecon.checkpoints import find_checkpoint
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.align import crop_face
 from facerecon.identity.network import IdentityNetwork, fused
-from facerecon.identity.storage import FILE_NAME, load_network
+from facerecon.identity.storage import load_network
 from facerecon.types import Face, FaceReconError, Image
 
 TEMPLATE = "identity"
@@ -47,8 +47,7 @@ class IdentityEncoder:
         Raises:
             CheckpointError: there is no checkpoint, or it does not fit.
         """
-        path = find_checkpoint(TEMPLATE, revision)
-        return cls(load_network(path / FILE_NAME if path.is_dir() else path), resolve_device(device))
+        return cls(load_network(find_checkpoint(TEMPLATE, revision)), resolve_device(device))
 
     def embed(self, images: Image | Sequence[Image]) -> np.ndarray:
         """Embeddings of aligned crops, the mean of each and its mirror image.

@@ -56,7 +56,7 @@ class Decoder(nn.Module):
         transforms: nn.ModuleList | None = None,
         features: list[Tensor] | None = None,
         w: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Decodes.
 
         Args:
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
             w: (B, 1, 1, 1) fidelity weight.
 
         Returns:
-            image (B, 3, S, S), and the last features (B, C, S / patch, S / patch).
+            (B, 3, S, S).
         """
         x = self.from_code(codes)
         for i, level in enumerate(self.levels):
@@ -75,7 +75,7 @@ class Decoder(nn.Module):
                 x = transforms[i](x, features[-1 - i], w)
             x = level(x)
         image = F.pixel_shuffle(self.to_pixels(F.silu(x)), self.patch)
-        return image * 0.5 + 0.5, x
+        return image * 0.5 + 0.5
 
 
 class CodebookAutoencoder(nn.Module):
@@ -90,7 +90,7 @@ class CodebookAutoencoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, S, S) to reconstruction (B, 3, S, S), indices (B, grid, grid), commitment loss."""
         quantised, indices, commitment = self.codebook(self.encoder(image)[1])
-        return self.decoder(quantised)[0], indices, commitment
+        return self.decoder(quantised), indices, commitment
 
 
 def feature_transforms(config: RestorationConfig) -> nn.ModuleList:

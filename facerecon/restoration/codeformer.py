@@ -1,9 +1,8 @@
-"""The whole restoration network: codebook, code transformer, controllable feature transforms.
+"""The whole restoration network: codebook, code transformer, controllable feature transforms, and the cleaner.
 
-After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup
-Transformer", NeurIPS 2022. One addition: at full fidelity the answer is the
-input plus a correction, which the same decoder features predict, so that a photo
-which was already good is left as it was; below, the two answers are mixed.
+After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. One
+addition: beside the face that the codes generate stands the photo as the :class:`Cleaner` gives it back, and the
+fidelity weight also mixes the two, so that at full fidelity nothing is invented.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerecon.restoration.autoencoder import Decoder, Encoder, feature_transforms
-from facerecon.restoration.blocks import conv3
+from facerecon.restoration.cleaner import Cleaner
 from facerecon.restoration.code_transformer import CodeTransformer
 from facerecon.restoration.codebook import Codebook
 from facerecon.restoration.configuration import RestorationConfig
@@ -29,13 +28,11 @@ class CodeFormer(nn.Module):
         self.codebook = Codebook(config.codebook_size, config.code_dim)
         self.transformer = CodeTransformer(config)
         self.transforms = feature_transforms(config)
-        self.to_correction = conv3(config.channels[0], 3 * config.patch**2)
-        nn.init.zeros_(self.to_correction.weight)
-        nn.init.zeros_(self.to_correction.bias)
+        self.cleaner = Cleaner(config)
 
     def predict_codes(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """(B, 3, S, S) to encoder features and logits (B, grid * grid, codebook_size)."""
-        features, _ = self.encoder(image.to(self.to_correction.weight.dtype))
+        features, _ = self.encoder(image.to(self.dtype))
         return features, self.transformer(features[-1])
 
     def code_map(self, logits: Tensor, soft: bool = False) -> Tensor:
@@ -47,13 +44,19 @@ class CodeFormer(nn.Module):
         g = self.config.grid
         return codes.transpose(1, 2).reshape(len(codes), -1, g, g)
 
-    def decode(self, image: Tensor, features: list[Tensor], codes: Tensor, w: Tensor) -> Tensor:
-        """Code features steered by encoder features, mixed with the corrected input by ``w``, (B, 3, S, S)."""
-        generated, last = self.decoder(codes, self.transforms, features, w)
-        correction = F.pixel_shuffle(self.to_correction(F.silu(last)), self.config.patch)
-        # In float32: bfloat16 has no more than 8 bits between one half and one, which would cost whole grey levels.
-        faithful = image.float() + correction.float()
-        return torch.lerp(generated.float(), faithful, w.float())
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights and activations."""
+        return self.encoder.stem.weight.dtype
+
+    def decode(self, features: list[Tensor], codes: Tensor, w: Tensor) -> Tensor:
+        """Code features (B, code_dim, grid, grid) steered by encoder features to the extent ``w`` (B, 1, 1, 1), (B, 3, S, S)."""
+        return self.decoder(codes, self.transforms, features, w)
+
+    def generate(self, image: Tensor, w: Tensor) -> Tensor:
+        """The face that the codes of ``image`` (B, 3, S, S) stand for, steered to the extent ``w`` (B, 1, 1, 1), float32."""
+        features, logits = self.predict_codes(image)
+        return self.decode(features, self.code_map(logits), w.to(self.dtype)).float()
 
     def forward(self, image: Tensor, fidelity: Tensor | float = 0.7) -> Tensor:
         """Restores.
@@ -65,7 +68,5 @@ class CodeFormer(nn.Module):
         Returns:
             (B, 3, S, S) float32, not clamped.
         """
-        dtype = self.to_correction.weight.dtype
-        w = torch.as_tensor(fidelity, dtype=dtype, device=image.device).expand(len(image)).view(-1, 1, 1, 1)
-        features, logits = self.predict_codes(image)
-        return self.decode(image, features, self.code_map(logits), w)
+        w = torch.as_tensor(fidelity, dtype=torch.float32, device=image.device).expand(len(image)).view(-1, 1, 1, 1)
+        return torch.lerp(self.generate(image, w), self.cleaner(image), w)

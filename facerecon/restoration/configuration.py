@@ -19,6 +19,8 @@ class RestorationConfig:
         transformer_dim: width of the code transformer.
         transformer_layers: its depth.
         transformer_heads: attention heads.
+        cleaner_channels: of the levels of the faithful half, from the finest.
+        cleaner_blocks: residual blocks of each of its levels, going down; the same going up, but for the coarsest.
     """
 
     image_size: int = 256
@@ -30,6 +32,8 @@ class RestorationConfig:
     transformer_dim: int = 192
     transformer_layers: int = 4
     transformer_heads: int = 6
+    cleaner_channels: tuple[int, ...] = (64, 128, 160)
+    cleaner_blocks: tuple[int, ...] = (2, 2, 5)
 
     @property
     def grid(self) -> int:
@@ -50,10 +54,12 @@ CONFIGS = {
     "tiny": RestorationConfig(
         image_size=32, channels=(16, 16), blocks=1, codebook_size=16, code_dim=8,
         transformer_dim=16, transformer_layers=1, transformer_heads=2,
+        cleaner_channels=(16, 16), cleaner_blocks=(1, 1),
     ),
     "small": RestorationConfig(),
     "paper": RestorationConfig(
         image_size=512, patch=2, channels=(64, 128, 128, 256, 512), codebook_size=1024, code_dim=256,
         transformer_dim=512, transformer_layers=9, transformer_heads=8,
+        cleaner_channels=(64, 128, 256, 512), cleaner_blocks=(4, 4, 4, 4),
     ),
 }

@@ -16,7 +16,7 @@ import torch
 
 from facerecon.images import atomic_write
 from facerecon.restoration.codeformer import CodeFormer
-from facerecon.restoration.restorer import FaceRestorer
+from facerecon.restoration.restorer import FaceRestorer, resize, with_detail
 from facerecon.types import FaceReconError, Image
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def largest_difference(network: CodeFormer, path: str | Path, count: int = 4, se
 
 
 class OnnxFaceRestorer(FaceRestorer):
-    """:class:`FaceRestorer` on onnxruntime, CPU.
+    """:class:`FaceRestorer` on onnxruntime, CPU; it sees all crops at the size of the network's training.
 
     Args:
         path: a file of :func:`export_onnx`.
@@ -86,12 +86,13 @@ class OnnxFaceRestorer(FaceRestorer):
         """Side of the crops the network was trained on, pixels."""
         return int(self.session.get_inputs()[0].shape[-1])
 
-    def _run(self, crops: list[Image], fidelity: float) -> list[Image]:
+    def _restored(self, crops: list[Image], fidelity: float) -> list[Image]:
         weight, outputs = np.array([fidelity], np.float32), []
         for crop in crops:
-            image = np.ascontiguousarray(crop.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+            seen = resize(crop, self.size)
+            image = np.ascontiguousarray(seen.transpose(2, 0, 1)[None].astype(np.float32) / 255)
             restored = self.session.run(None, {"image": image, "fidelity": weight})[0][0]
-            outputs.append((restored.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8))
+            outputs.append(with_detail(crop, seen, (restored.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)))
         return outputs
 
 

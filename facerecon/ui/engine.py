@@ -13,7 +13,7 @@ from facerecon.demographics.estimator import DemographicsEstimator
 from facerecon.faces.align import crop_face
 from facerecon.pipeline import FaceReconstructor
 from facerecon.steps import StepListener
-from facerecon.types import Demographics, Face, FaceReconError, Image, Reconstruction, Restoration, Result
+from facerecon.types import Demographics, Face, FaceReconError, Image, Reconstruction, Restoration, RestorationExtras, Result
 from facerecon.ui.limits import KnownFaces
 
 PORTRAIT_SIDE = 160
@@ -48,7 +48,7 @@ class Engine:
     Attributes:
         pipeline: the networks.
         look: ``(photo) -> Seen``.
-        run: ``(photo, focal_px, fidelity, upscale, faces, demographics)``, yields ``Step`` and at last a ``Result``.
+        run: ``(photo, focal_px, fidelity, upscale, faces, demographics, extras)``, yields ``Step`` and at last a ``Result``.
         restore: ``(photo, fidelity, upscale, faces) -> Restoration``.
         reconstruct: ``(photo, focal_px, faces, demographics) -> list[Reconstruction]`` of the photo as it is.
         restore_known: ``(photos, face, fidelity) -> list[Restoration]`` of a face whose place is known.
@@ -71,10 +71,11 @@ class Engine:
             upscale: int,
             faces: str | int,
             demographics: Demographics | None,
+            extras: RestorationExtras = RestorationExtras(),
         ) -> Iterator[Step | Result]:
             yield from follow(
                 lambda listen: pipeline.run(
-                    photo, fidelity, upscale, faces, demographics, focal_px=focal_px, on_step=listen
+                    photo, fidelity, upscale, faces, demographics, focal_px=focal_px, on_step=listen, extras=extras
                 )
             )
 

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from facerecon.demographics import notes
-from facerecon.restoration.photo import UPSCALES
+from facerecon.types import UPSCALES, RestorationExtras
 from facerecon.ui import demographics_form, photo_work
 from facerecon.ui.demographics_form import DemographicsForm
 from facerecon.ui.engine import Engine, Seen, Step
@@ -67,6 +67,9 @@ class PhotoTab:
             0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest to the photo"
         )
         self.upscale = gr.Radio([(f"{n}×", n) for n in UPSCALES], value=1, label="Enlarge the photo")
+        self.extras = gr.CheckboxGroup(
+            [("Colour black and white", "colorize"), ("Clean the background too", "background")], label="Extras", elem_id="extras"
+        )
         with gr.Accordion("Who is it? (optional)", open=False, elem_id="who"):
             self.several = gr.HTML("", padding=False, elem_classes="fr-maybe")
             self.form = DemographicsForm()
@@ -86,7 +89,10 @@ class PhotoTab:
         self.faces.change(self._choose, chosen, [self.several, self.form.estimate, *self.form.fields[1:-1]], **QUIET)
         self.go.click(
             self._run,
-            [self.photo, self.fidelity, self.upscale, self.faces, self.results.view.shows_simple, *self.form.fields],
+            [
+                self.photo, self.fidelity, self.upscale, self.faces, self.extras, self.results.view.shows_simple,
+                *self.form.fields,
+            ],
             [self.go, self.message, *self.results.outputs],
             concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
             show_progress_on=self.steps, api_visibility="private",
@@ -133,6 +139,7 @@ class PhotoTab:
         fidelity: float,
         upscale: int,
         faces: str,
+        extras: list[str],
         simple: bool,
         *form: Any,
     ) -> Iterator[dict[Any, Any]]:
@@ -143,7 +150,8 @@ class PhotoTab:
         try:
             who = demographics_form.stated(*form)
             hints = " ".join(notes(who)) if who else ""
-            for news in photo_work.run(self.engine, request.session_hash, path, fidelity, upscale, faces, who):
+            wanted = RestorationExtras(**dict.fromkeys(extras, True))
+            for news in photo_work.run(self.engine, request.session_hash, path, fidelity, upscale, faces, who, wanted):
                 if isinstance(news, Step):
                     progress.hear(news)
                     yield {self.steps: progress.as_html()}

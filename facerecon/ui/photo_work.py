@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facerecon.pipeline import NoFaceError
-from facerecon.types import Demographics, FaceReconError, Image, Result
+from facerecon.types import Demographics, FaceReconError, Image, RestorationExtras, Result
 from facerecon.ui import limits, visitors
 from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.results import Finished, finish
@@ -54,11 +54,12 @@ def run(
     upscale: int,
     faces: str,
     demographics: Demographics | None,
+    extras: RestorationExtras = RestorationExtras(),
 ) -> Iterator[Step | Finished]:
     """Restores a photo, rebuilds its heads and writes the first files; yields the steps, at last what is finished."""
     photo, focal_px = open_upload(path)
     result = None
-    for news in engine.run(photo, focal_px, fidelity, upscale, faces, demographics):
+    for news in engine.run(photo, focal_px, fidelity, upscale, faces, demographics, extras):
         if isinstance(news, Result):
             result = news
         else:

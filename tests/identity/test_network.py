@@ -100,7 +100,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(CheckpointError, match="no face embedding"):
+    with pytest.raises(CheckpointError, match="other.safetensors"):
         load_network(tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError):
         load_network(tmp_path / "missing.safetensors")

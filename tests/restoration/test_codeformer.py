@@ -44,8 +44,8 @@ def test_fidelity_zero_sees_only_the_codes(network):
     zero = torch.zeros(1, 1, 1, 1)
     codes = torch.randn(1, 8, network.config.grid, network.config.grid)
     with torch.no_grad():
-        outputs = [network.decode(x, network.encoder(x)[0], codes, zero) for x in (a, b)]
-        steered = [network.decode(x, network.encoder(x)[0], codes, zero + 1) for x in (a, b)]
+        outputs = [network.decode(network.encoder(x)[0], codes, zero) for x in (a, b)]
+        steered = [network.decode(network.encoder(x)[0], codes, zero + 1) for x in (a, b)]
     assert torch.allclose(outputs[0], outputs[1], atol=1e-5)
     assert not torch.allclose(steered[0], steered[1], atol=1e-3)
 
@@ -70,7 +70,7 @@ def test_fidelity_can_differ_within_a_batch(network):
 def test_stage_one_weights_fit_the_whole_network():
     config = CONFIGS["tiny"]
     missing, unexpected = CodeFormer(config).load_state_dict(CodebookAutoencoder(config).state_dict(), strict=False)
-    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "to_correction.")) for m in missing)
+    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "cleaner.")) for m in missing)
 
 
 def test_config_survives_metadata():

@@ -33,12 +33,30 @@ def test_crops_of_any_size_come_back_in_order(checkpoint):
 
 def test_detail_of_a_large_face_stays_where_nothing_was_mended(checkpoint):
     restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
-    restorer._run = lambda crops, fidelity: [c.copy() for c in crops]
+    restorer.network.generate = lambda batch, w: batch
     crop = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    assert np.abs(restorer.restore([crop], 1.0)[0].astype(int) - crop).max() <= 1
-    restorer._run = lambda crops, fidelity: [np.clip(c.astype(int) + 30, 0, 255).astype(np.uint8) for c in crops]
-    mended = restorer.restore([crop], 1.0)[0].astype(float)
+    assert np.abs(restorer.restore([crop], 0.0)[0].astype(int) - crop).max() <= 1
+    restorer.network.generate = lambda batch, w: (batch + 30 / 255).clamp(0, 1)
+    mended = restorer.restore([crop], 0.0)[0].astype(float)
     assert mended.std() < 0.7 * crop.std()  # the noise of a degraded face does not come back
+
+
+def test_a_large_face_is_cleaned_at_its_own_size(checkpoint):
+    restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
+    seen = []
+    restorer.network.cleaner.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[-1]))
+    rng = np.random.default_rng(0)
+    restorer.restore([rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in (24, 96, 100, 1024)], 1.0)
+    stride = restorer.network.cleaner.stride
+    assert seen[::2] == seen[1::2] == [32, 96, -(-100 // stride) * stride, 512]  # each also mirrored
+
+
+def test_between_the_ends_both_faces_mix(checkpoint):
+    restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
+    restorer.network.generate = lambda batch, w: torch.zeros_like(batch)
+    crop = np.full((32, 32, 3), 200, np.uint8)
+    levels = [restorer.restore([crop], w)[0].mean() for w in (0.0, 0.25, 0.5, 1.0)]
+    assert levels == pytest.approx([0, 50, 100, 200], abs=1)
 
 
 @pytest.mark.parametrize("fidelity", [-0.1, 1.2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("codebook", "transformer", "fidelity", "polish")
+STAGES = ("codebook", "transformer", "fidelity", "cleaner", "colour")
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,9 @@ class StageConfig:
         code_weight: cross entropy of the predicted codes.
         adversarial_weight: hinge loss of the generator, at fidelity 0.
         adversarial_from: share of the steps after which the discriminator joins.
-        generated: share of a batch below fidelity 1.
-        generated_weight: of their pixels. What the codes generate is far from the target, the same way everywhere,
-            and drowns the small corrections of the others.
         muon: Muon instead of AdamW for convolutions and matrices.
         judge_lr: peak learning rate of the discriminator.
+        window: side of the crops, pixels; the network's own where None.
     """
 
     steps: int
@@ -31,28 +29,30 @@ class StageConfig:
     code_weight: float = 0.0
     adversarial_weight: float = 0.0
     adversarial_from: float = 0.5
-    generated: float = 0.25
-    generated_weight: float = 1.0
     muon: bool = False
     judge_lr: float = 3e-4
+    window: int | None = None
 
 
 SMALL = {
     "codebook": StageConfig(1400, adversarial_weight=0.02, adversarial_from=0.6),
     "transformer": StageConfig(700, lr=4e-4, code_weight=1.0),
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
-    "polish": StageConfig(1300, 8, 7e-4, code_weight=0.003, generated=0.125, generated_weight=0.15, muon=True),
+    "cleaner": StageConfig(3600, 32, 2.5e-3, muon=True, window=192),
+    "colour": StageConfig(1200, 48, 2e-3, muon=True, window=128),
 }
 TINY = {
     "codebook": StageConfig(6, 2, adversarial_weight=0.02),
     "transformer": StageConfig(6, 2, code_weight=1.0),
     "fidelity": StageConfig(6, 2, code_weight=0.02, adversarial_weight=0.02),
-    "polish": StageConfig(6, 2, code_weight=0.003, generated_weight=0.15, muon=True),
+    "cleaner": StageConfig(6, 2, muon=True, window=24),
+    "colour": StageConfig(6, 2, muon=True, window=24),
 }
 PAPER = {
     "codebook": StageConfig(1_500_000, 8, 7e-5, adversarial_weight=0.8, adversarial_from=0.02),
     "transformer": StageConfig(200_000, 8, 1e-4, code_weight=0.5),
     "fidelity": StageConfig(20_000, 8, 5e-5, code_weight=0.5, adversarial_weight=0.8, adversarial_from=0.0),
-    "polish": StageConfig(20_000, 8, 5e-5, code_weight=0.01, generated=0.125, generated_weight=0.15),
+    "cleaner": StageConfig(300_000, 8, 2e-4, window=256),
+    "colour": StageConfig(300_000, 16, 2e-4, window=256),
 }
 SCHEDULES = {"tiny": TINY, "small": SMALL, "paper": PAPER}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from facerecon.faces.align import warp
 from facerecon.restoration.degradations import degrade, fade, old_photo, random_level, sepia
 from facerecon.types import Image
 from train.data.packs import FacePack
@@ -42,6 +44,10 @@ PACKS = (
     PackFraming("stylegan.tar", 1.0, (1.0, 1.35), (0.5, 0.55)),
     PackFraming("scut_fbp5500.tar", 0.6, (0.85, 1.15)),
 )
+# Photo pixels to a pixel of the crop; a turn by 8 degrees still finds all it needs.
+PHOTO_SCALES, TURNING_MARGIN = (0.75, 1.6), 1.14
+# Share of the pairs in which the face is small in its photo, so that what harmed the photo harmed the face more.
+SMALL_IN_PHOTO = 0.3
 FFHQ_FRAMING = PackFraming("FFHQ", 1.0, (0.6, 1.35), (0.5, 0.55))
 
 
@@ -74,23 +80,34 @@ class CleanFaces:
             raise FileNotFoundError(f"There are no images to train on in {root}.")
         self.cumulative = np.cumsum(weights) / np.sum(weights)
 
-    def crop(self, rng: np.random.Generator) -> Image:
-        """A random crop (size, size, 3): mirrored half of the time, turned and shifted a little."""
-        i = int(np.searchsorted(self.cumulative, rng.random()))
-        image, framing = self.images[min(i, len(self.images) - 1)], self.framings[min(i, len(self.images) - 1)]
+    def crop(self, rng: np.random.Generator, window: int, scale: float = 1.0) -> Image:
+        """A random upright window, mirrored half of the time.
+
+        Args:
+            rng: random numbers.
+            window: its side, pixels of the image that comes back.
+            scale: how many of these make one pixel of a network's crop.
+        """
+        i = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.images) - 1)
+        image, framing = self.images[i], self.framings[i]
         h, w = image.shape[:2]
-        zoom = rng.uniform(*framing.zoom) * self.size / 256
-        center = np.array(framing.center) * (w, h) + rng.uniform(-1, 1, 2) * framing.wander * self.size / zoom
-        matrix = cv2.getRotationMatrix2D(tuple(center), rng.normal(0, 4), zoom)
-        matrix[:, 2] += self.size / 2 - center
-        flags = cv2.INTER_AREA if zoom < 0.8 else cv2.INTER_CUBIC
-        out = cv2.warpAffine(image, matrix, (self.size, self.size), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        zoom = rng.uniform(*framing.zoom) * self.size / 256 * scale
+        reach = framing.wander * self.size + max(self.size - window / scale, 0) / 2
+        center = np.array(framing.center) * (w, h) + rng.uniform(-1, 1, 2) * reach * scale / zoom
+        matrix = np.array([[zoom, 0, window / 2 - zoom * center[0]], [0, zoom, window / 2 - zoom * center[1]]])
+        out = warp(image, matrix, window)
         return out[:, ::-1].copy() if rng.random() < 0.5 else out
 
 
-def sample_pair(faces: CleanFaces, rng: np.random.Generator) -> tuple[Image, Image]:
-    """One ``(clean, degraded)`` pair; one in ten is monochrome or an old print."""
-    clean = faces.crop(rng)
+def sample_pair(faces: CleanFaces, rng: np.random.Generator, window: int | None = None) -> tuple[Image, Image]:
+    """One ``(clean, degraded)`` pair of ``window`` pixels; one in ten is monochrome or an old print.
+
+    The harm is done at the photo's own scale, and both are cut afterwards, turned and resized: in use, too, crops come
+    from photos whose pixels and compression blocks are larger, smaller and slanted.
+    """
+    window = window or faces.size
+    scale = float(np.exp(rng.uniform(*np.log(PHOTO_SCALES))))
+    clean = faces.crop(rng, math.ceil(window * scale * TURNING_MARGIN), scale)
     clean = np.clip(clean * rng.uniform(0.85, 1.1), 0, 255).astype(np.uint8) if rng.random() < 0.3 else clean
     kind = rng.random()
     if kind < 0.05:
@@ -102,14 +119,18 @@ def sample_pair(faces: CleanFaces, rng: np.random.Generator) -> tuple[Image, Ima
         source = old_photo(clean, rng)
     elif kind > 0.97:
         source = fade(clean, rng.uniform(0, 0.4))
-    return clean, degrade(source, random_level(rng), rng)
+    unit = scale * faces.size / 256 * (rng.uniform(1, 2) if rng.random() < SMALL_IN_PHOTO else 1.0)
+    degraded = degrade(source, random_level(rng), rng, unit)
+    matrix = cv2.getRotationMatrix2D((clean.shape[1] / 2, clean.shape[0] / 2), rng.normal(0, 4), 1 / scale)
+    matrix[:, 2] += (window - len(clean)) / 2
+    return warp(clean, matrix, window), warp(degraded, matrix, window)
 
 
 class PairDataset(Dataset):
     """Pair number ``i`` is always the same pair: its generator is seeded by ``(seed, i)``."""
 
-    def __init__(self, faces: CleanFaces, seed: int, start: int, length: int) -> None:
-        self.faces, self.seed, self.start, self.length = faces, seed, start, length
+    def __init__(self, faces: CleanFaces, seed: int, start: int, length: int, window: int | None = None) -> None:
+        self.faces, self.seed, self.start, self.length, self.window = faces, seed, start, length, window
 
     def __len__(self) -> int:
         return self.length
@@ -117,13 +138,15 @@ class PairDataset(Dataset):
     def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng((self.seed, self.start + i))
-        clean, degraded = sample_pair(self.faces, rng)
+        clean, degraded = sample_pair(self.faces, rng, self.window)
         return torch.from_numpy(clean), torch.from_numpy(degraded)
 
 
-def batches(faces: CleanFaces, batch_size: int, first_step: int, last_step: int, seed: int, workers: int) -> Iterator:
+def batches(
+    faces: CleanFaces, batch_size: int, first_step: int, last_step: int, seed: int, workers: int, window: int | None = None
+) -> Iterator:
     """Batches ``first_step`` to ``last_step`` as uint8 (B, S, S, 3) pairs, whatever was run before."""
-    dataset = PairDataset(faces, seed, first_step * batch_size, (last_step - first_step) * batch_size)
+    dataset = PairDataset(faces, seed, first_step * batch_size, (last_step - first_step) * batch_size, window)
     # A generator of its own: else each start would draw a number from the one that training uses.
     options = {"prefetch_factor": 4 if workers else None, "generator": torch.Generator()}
     return iter(DataLoader(dataset, batch_size, num_workers=workers, **options))

@@ -16,6 +16,7 @@ import csv
 import json
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,8 @@ from facerecon.pipeline import FaceReconstructor, NoFaceError
 from facerecon.restoration.scoring import natural_faces
 from facerecon.types import Image
 from train.restoration.judges import RIVAL
-from train.restoration.report import markdown, sheet, summarise
+from train.restoration.perceptual import FeatureJudge, frechet_distance
+from train.restoration.report import METHODS, markdown, sheet, summarise
 
 LEVELS = ("light", "medium", "heavy")
 OURS = {"ours_w1": 1.0, "ours_w05": 0.5}
@@ -135,6 +137,26 @@ def measure(sample: Sample, method: str, image: Image, clean: Image) -> None:
         scores["niqe"] = model.distance(mine)
 
 
+def judge_features(samples: list[Sample], folder: Path) -> dict[str, dict[str, float]]:
+    """Adds every photo's distance to the clean one; returns Fréchet's distance of each level and method to the clean faces."""
+    judge, described = FeatureJudge(), defaultdict(list)
+    for sample in samples:
+        seen = {}
+        for method in METHODS:
+            file = folder / method / f"{sample.name}.png"
+            if file.is_file():
+                seen[method] = judge.features(sample.inside(load_image(file)))
+        for method, features in seen.items():
+            described[sample.level, method].append(judge.describe(features))
+            if method != CLEAN:
+                sample.scores[method]["feature_distance"] = judge.distance(features, seen[CLEAN])
+    distances: dict[str, dict[str, float]] = defaultdict(dict)
+    for (level, method), vectors in described.items():
+        if method != CLEAN and len(vectors) > 1:
+            distances[level][method] = frechet_distance(np.array(vectors), np.array(described[level, CLEAN]))
+    return distances
+
+
 def ask_judges(python: Path, folder: Path, samples: list[Sample]) -> None:
     """Runs ``judges.py``, and adds the rival and what the judges say to the scores."""
     photos = [{"name": s.name, "box": s.box, "scale": s.scale} for s in samples]
@@ -173,7 +195,11 @@ def benchmark(
             save_image(images / method / f"{sample.name}.png", image)
     if peers:
         ask_judges(peers, images, samples)
+    frechet = judge_features(samples, images)
     summary = summarise(samples)
+    for level, by_method in frechet.items():
+        for method, value in by_method.items():
+            summary["levels"][level][method]["frechet"] = value
     (output / "benchmark.json").write_text(json.dumps(summary, indent=1))
     (output / "benchmark.md").write_text(markdown(summary))
     for level in LEVELS:

@@ -1,6 +1,6 @@
-"""Writes the shipped checkpoint from the weights of the last stage.
+"""Writes the shipped checkpoints: ``restoration`` from the stages ``fidelity`` and ``cleaner``, ``colour`` from its own.
 
-    python -m train.restoration.export --weights runs/restoration/small-weights/fidelity.safetensors --config small
+    python -m train.restoration.export --weights runs/restoration/small-weights --config small
 """
 
 from __future__ import annotations
@@ -11,32 +11,50 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from facerecon.checkpoints import compress, expand
-from facerecon.restoration import CONFIGS, CodeFormer
+from facerecon.checkpoints import compress
+from facerecon.restoration import CONFIGS, CodeFormer, RestorationConfig
+from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, ColourNetwork
 
 TRAINING_ONLY = ("codebook.sums", "codebook.usage")
 
 
-def export(weights: Path, config_name: str, output: Path) -> Path:
-    """A compressed checkpoint whose metadata holds the config; strict, so that a wrong config fails here."""
+def export(weights: Path, config_name: str, output: Path) -> list[Path]:
+    """Compressed checkpoints whose metadata holds the config; strict, so that a wrong config fails here.
+
+    Args:
+        weights: folder that the stages wrote to; ``colour`` may be missing.
+        output: folder that gets ``restoration/`` and ``colour/``.
+    """
     network = CodeFormer(CONFIGS[config_name])
-    network.load_state_dict(expand(load_file(weights)))
+    network.load_state_dict(load_file(weights / "fidelity.safetensors"))
+    network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(compress(state), output, {"config": json.dumps(network.config.to_dict()), "format": "pt"})
-    return output
+    written = [_write(state, network.config, output / "restoration" / "restoration.safetensors")]
+    if (weights / "colour.safetensors").is_file():
+        colour = ColourNetwork(COLOUR_CONFIGS[config_name])
+        colour.load_state_dict(load_file(weights / "colour.safetensors"))
+        written.append(_write(colour.state_dict(), colour.config, output / "colour" / "colour.safetensors"))
+    return written
+
+
+def _write(state: dict[str, Tensor], config: RestorationConfig | ColourConfig, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(compress(state), path, {"config": json.dumps(config.to_dict()), "format": "pt"})
+    return path
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="folder that the stages wrote to")
     parser.add_argument("--config", choices=list(CONFIGS), default="small")
-    parser.add_argument("--output", type=Path, default=Path("weights/restoration/restoration.safetensors"))
+    parser.add_argument("--output", type=Path, default=Path("weights"), help="folder of all checkpoints")
     args = parser.parse_args()
-    print(export(args.weights, args.config, args.output))
+    for path in export(args.weights, args.config, args.output):
+        print(path)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.restoration.colour import FROM_YCC, TO_YCC
 
 def charbonnier(x: Tensor, y: Tensor) -> Tensor:
     """Smooth L1 per sample: (B, ...) to (B,)."""
@@ -30,6 +31,16 @@ def unsharp(x: Tensor, amount: float = 0.6) -> Tensor:
     """Unsharp-masked targets, as Wang et al. use in Real-ESRGAN (ICCVW 2021), (B, 3, H, W)."""
     blurred = F.avg_pool2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), 5, 1)
     return (x + amount * (x - blurred)).clamp(0, 1)
+
+
+def to_ycc(x: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) in [0, 1] to Y in [0, 1], Cb and Cr about zero."""
+    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(TO_YCC), x.float())
+
+
+def from_ycc(x: Tensor) -> Tensor:
+    """The inverse of :func:`to_ycc`."""
+    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(FROM_YCC), x.float())
 
 
 class PatchDiscriminator(nn.Module):

@@ -30,6 +30,8 @@ COLUMNS = {
     "identity": ("identity (dlib)", "{:.3f}"),
     "landmarks": ("landmarks %", "{:.2f}"),
     "niqe": ("NIQE", "{:.2f}"),
+    "feature_distance": ("feature distance", "{:.3f}"),
+    "frechet": ("Fréchet", "{:.3f}"),
     "ms": ("ms", "{:.0f}"),
 }
 AGES = (0, 13, 26, 46, 66, 200)

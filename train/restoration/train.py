@@ -19,8 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from facerecon.restoration.autoencoder import CodebookAutoencoder
+from facerecon.restoration.cleaner import Cleaner
 from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourNetwork
 from facerecon.restoration.configuration import CONFIGS
+from facerecon.restoration.unet import ResidualUNet
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.landmarks.data import to_unit
 from train.precision import MasterAdamW, to_bfloat16
@@ -30,10 +33,15 @@ from train.restoration.losses import (
     PatchDiscriminator,
     adversarial_loss,
     charbonnier,
+    from_ycc,
     gradient_loss,
     hinge_discriminator,
+    to_ycc,
     unsharp,
 )
+
+
+MONOCHROME = 0.012  # mean chroma below which a crop teaches no colours
 
 
 class Stage:
@@ -45,7 +53,9 @@ class Stage:
             trained = [*network.encoder.parameters(), *network.transformer.parameters()]
         else:
             trained = network.parameters()
-        self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998, muon=schedule.muon)
+        outer = [network.stem.weight, network.to_pixels.weight] if isinstance(network, ResidualUNet) else []
+        share = 0.1 if outer else 1.0  # what the last layer of a correction learns is seen at once
+        self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998, muon=schedule.muon, outer=outer, adam_share=share)
         self.judge = to_bfloat16(PatchDiscriminator())
         self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9))
 
@@ -92,10 +102,41 @@ class Stage:
             loss = charbonnier(output, clean).mean() + gradient_loss(output, clean).mean() + 0.1 * commitment
             logs = {"commitment": commitment.item(), "perplexity": float(self.network.codebook.perplexity())}
             return loss, logs, output, clean, torch.ones(len(clean))
+        if self.name == "cleaner":
+            return self._cleaner_losses(clean, degraded)
+        if self.name == "colour":
+            return self._colour_losses(clean, degraded)
         if self.name == "transformer":
             loss, logs = self._code_loss(self.network.predict_codes(degraded)[1], clean)
             return loss, logs, clean, clean, torch.ones(len(clean))
         return self._fidelity_losses(clean, degraded)
+
+    def _cleaner_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
+        """Each crop's root mean square error and its logarithm: what good photos lose weighs against what ruined ones gain."""
+        output = self.network(degraded)
+        before, after = _psnr(degraded, clean), _psnr(output, clean)
+        gain = (after - before).detach()
+        logs = {}
+        for name, low, high in (("poor", 0, 26), ("fair", 26, 32), ("good", 32, 99)):
+            within = (before >= low) & (before < high)
+            logs[name] = gain[within].mean().item() if within.any() else 0.0
+        error = (output - clean).square().flatten(1).mean(1)
+        loss = 10 * error.add(1e-6).sqrt().mean() + 0.3 * error.add(1e-5).log10().mean()
+        return loss, {"gain": gain.mean().item(), **logs}, output, clean, torch.zeros(len(clean))
+
+    def _colour_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
+        """Chroma of the clean crop from luma, half of it that of the degraded one; the rarer, stronger colours weigh more."""
+        truth = to_ycc(clean)[:, 1:]
+        spoilt, shift, stretch = torch.rand(3, len(clean), 1, 1, 1)
+        luma = to_ycc(torch.where(spoilt < 0.5, degraded, clean))[:, :1]
+        luma = (luma * (0.8 + 0.4 * stretch) + 0.1 * (shift - 0.5)).clamp(0, 1)
+        chroma = self.network(luma)
+        coloured = truth.norm(dim=1, keepdim=True).mean((1, 2, 3), keepdim=True) > MONOCHROME
+        weight = coloured * (1 + 4 * truth.norm(dim=1, keepdim=True))
+        loss = 10 * (weight * (chroma - truth).abs()).mean()
+        plain, mine = truth.norm(dim=1).mean(), (chroma - truth).norm(dim=1).mean()
+        output = from_ycc(torch.cat([luma, chroma], 1))
+        return loss, {"grey": plain.item() * 255, "coloured": mine.item() * 255}, output, clean, torch.zeros(len(clean))
 
     def _code_loss(self, logits: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of predicted codes against those that stage one gives the clean crops."""
@@ -107,50 +148,38 @@ class Stage:
         return loss, {"cross_entropy": loss.item(), "code_accuracy": accuracy}
 
     def _fidelity_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
-        """Most crops at fidelity 1, the hardest promise: do no harm. The others also keep the codes right."""
-        b, network = len(clean), self.network
-        faithful = b - max(round(b * self.schedule.generated), 1)
-        w = torch.cat([torch.ones(faithful), torch.rand(b - faithful)])
-        if b - faithful > 1:
-            w[-1] = 0.0
-        w_map = w.view(-1, 1, 1, 1)
-        features, _ = network.encoder(degraded.to(torch.bfloat16))
+        """Generated faces at all fidelities, one at 0: the lower, the crisper, and the more the adversary says."""
+        network, w = self.network, torch.rand(len(clean), 1, 1, 1)
+        w[-1] = 0.0
+        features, logits = network.predict_codes(degraded)
+        output = network.decode(features, network.code_map(logits), w.to(torch.bfloat16))
+        target = torch.lerp(unsharp(clean.float()), clean.float(), w)
+        code_loss, logs = self._code_loss(logits, clean)
+        pixels, edges = charbonnier(output, target).mean(), gradient_loss(output, target).mean()
+        loss = pixels + edges + self.schedule.code_weight * code_loss
         with torch.no_grad():
-            first = network.transformer(features[-1][:faithful])
-        logits = torch.cat([first, network.transformer(features[-1][faithful:])])
-        target = torch.cat([clean[:faithful].float(), self._sharpened(clean[faithful:], w_map[faithful:])])
-        output = network.decode(degraded, features, network.code_map(logits), w_map.to(torch.bfloat16))
-        code_loss, logs = self._code_loss(logits[faithful:], clean[faithful:])
-        pixels, edges = charbonnier(output, target), gradient_loss(output[faithful:], target[faithful:])
-        weight = self.schedule.generated_weight
-        loss = (pixels * torch.where(w < 1, weight, 1.0)).mean() + 0.1 * weight * edges.mean()
-        loss = loss + self.schedule.code_weight * code_loss
-        with torch.no_grad():
-            gain = _psnr(output[:faithful], clean[:faithful]) - _psnr(degraded[:faithful], clean[:faithful])
-            poor = _psnr(degraded[:faithful], clean[:faithful]) < 30
-        logs |= {"pixels": pixels.mean().item(), "gain": gain.mean().item()}
-        logs |= {"gain_below_30_db": gain[poor].mean().item() if poor.any() else 0.0}
-        share = 1 - w
-        return loss, logs, output, target, share
-
-    def _sharpened(self, clean: Tensor, w: Tensor) -> Tensor:
-        return torch.lerp(unsharp(clean.float()), clean.float(), w)
+            gain = _psnr(output, clean) - _psnr(degraded, clean)
+        logs |= {"pixels": pixels.item(), "gain": gain.mean().item()}
+        return loss, logs, output, target, (1 - w).flatten()
 
 
 def _psnr(x: Tensor, y: Tensor) -> Tensor:
-    return -10 * torch.log10((x - y).float().square().flatten(1).mean(1) + 1e-8)
+    return -10 * torch.log10((x - y).float().square().flatten(1).mean(1) + 1e-5)
 
 
 def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module, nn.Module | None]:
     """The network of a stage and, after the first, the frozen stage-I network that names the true codes."""
     config = CONFIGS[config_name]
+    if stage in ("cleaner", "colour"):
+        return Cleaner(config) if stage == "cleaner" else ColourNetwork(COLOUR_CONFIGS[config_name]), None
     if stage == "codebook":
         return CodebookAutoencoder(config), None
     teacher, network = CodebookAutoencoder(config), CodeFormer(config)
     previous = load_file(weights / f"{STAGES[STAGES.index(stage) - 1]}.safetensors")
     teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
     missing, unexpected = network.load_state_dict(previous, strict=False)
-    allowed = ("transformer.", "transforms.", "to_correction.") if stage == "transformer" else ()
+    network.cleaner.requires_grad_(False)  # a stage of its own
+    allowed = ("transformer.", "transforms.", "cleaner.") if stage == "transformer" else ()
     if unexpected or any(not m.startswith(allowed) for m in missing):
         raise SystemExit(f"The weights of the stage before do not fit: {missing + unexpected}.")
     return network, teacher.eval()
@@ -161,6 +190,11 @@ def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor
     with torch.no_grad():
         if isinstance(network, CodeFormer):
             columns = [degraded, *(network(degraded, w) for w in (0.0, 0.5, 1.0)), clean]
+        elif isinstance(network, Cleaner):
+            columns = [degraded, network(degraded), clean]
+        elif isinstance(network, ColourNetwork):
+            luma = to_ycc(clean)[:, :1]
+            columns = [luma.expand_as(clean), from_ycc(torch.cat([luma, network(luma)], 1)), clean]
         else:
             columns = [clean, network(clean.to(torch.bfloat16))[0]]
     rows = torch.cat([c[:6].float().clamp(0, 1) for c in columns], 3)
@@ -191,7 +225,7 @@ def train(args: argparse.Namespace) -> None:
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
     began, last_save = time.monotonic(), time.monotonic()
     stop = min(schedule.steps, args.stop_at or schedule.steps)
-    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers)
+    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers, schedule.window)
     for step, (clean, degraded) in enumerate(stream, start=first):
         clean, degraded = (to_unit(x, torch.float32) for x in (clean, degraded))
         logs = stage.step(step, clean, degraded)

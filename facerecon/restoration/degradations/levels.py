@@ -46,11 +46,14 @@ LEVELS = {
 LEVEL_SHARES = {"clean": 0.1, "light": 0.25, "medium": 0.3, "heavy": 0.35}
 
 
-def degrade(image: Image, level: str, rng: np.random.Generator) -> Image:
-    """The random chain at one named level (see :data:`LEVELS`)."""
+def degrade(image: Image, level: str, rng: np.random.Generator, unit: float | None = None) -> Image:
+    """The random chain at one named level (see :data:`LEVELS`).
+
+    ``unit`` is how many pixels of the image count as one of a 256-pixel crop; its longer side over 256 if not given.
+    """
     ranges = LEVELS[level]
     h, w = image.shape[:2]
-    unit = max(h, w) / 256
+    unit = max(h, w) / 256 if unit is None else unit
     out = _random_blur(image, rng.uniform(*ranges.blur) * unit, rng)
     kernels = RESIZE_KERNELS if rng.random() < 0.5 else (cv2.INTER_AREA,)
     out = shrink(out, np.exp(rng.uniform(*np.log(ranges.scale))) * unit, int(rng.choice(kernels)))

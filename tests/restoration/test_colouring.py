@@ -1,0 +1,36 @@
+"""Colouring: luma stays, any size goes, and colours can be learned."""
+
+import numpy as np
+import torch
+
+from facerecon.restoration.colour import luma_chroma
+from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, Colouriser, ColourNetwork
+from facerecon.types import Face
+
+
+def orange(luma):
+    """Chroma of a warm tone everywhere."""
+    return torch.cat([torch.full_like(luma, -0.05), torch.full_like(luma, 0.08)], 1)
+
+
+def test_luma_is_kept_and_chroma_is_the_networks():
+    colouriser = Colouriser(ColourNetwork(COLOUR_CONFIGS["tiny"]))
+    grey = np.repeat(np.random.default_rng(0).integers(40, 200, (61, 83, 1), dtype=np.uint8), 3, 2)
+    face = Face(np.array([10, 10, 50, 60], np.float32), np.zeros((5, 2), np.float32), 1.0)
+    assert np.array_equal(colouriser.colour(grey, [face]), grey)  # an untrained network knows no colours
+    colouriser.network.forward = orange
+    coloured = luma_chroma(colouriser.colour(grey, [face]))
+    assert np.abs(coloured[..., 0] - grey[..., 0]).max() < 1.5
+    assert coloured[..., 1].mean() < -8 and coloured[..., 2].mean() > 14
+
+
+def test_large_photos_are_coloured_small():
+    colouriser, seen = Colouriser(ColourNetwork(COLOUR_CONFIGS["tiny"])), []
+    colouriser.network.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape))
+    colouriser.colour(np.zeros((900, 1800, 3), np.uint8), [])
+    assert max(seen[0]) <= 648
+
+
+def test_config_survives_metadata():
+    config = COLOUR_CONFIGS["paper"]
+    assert ColourConfig.from_dict({**config.to_dict(), "channels": list(config.channels)}) == config

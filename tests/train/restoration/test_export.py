@@ -1,0 +1,40 @@
+"""What the stages wrote becomes checkpoints that the restorer and the colouriser load."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
+from facerecon.restoration.cleaner import Cleaner
+from facerecon.restoration.colouring import COLOUR_CONFIGS, Colouriser, ColourNetwork
+from train.restoration.export import export
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A folder as the stages leave it; the cleaner adds a tenth to every pixel."""
+    torch.manual_seed(0)
+    save_file(CodeFormer(CONFIGS["tiny"]).state_dict(), tmp_path / "fidelity.safetensors")
+    cleaner = Cleaner(CONFIGS["tiny"])
+    torch.nn.init.constant_(cleaner.to_pixels.bias, 0.1)
+    save_file(cleaner.state_dict(), tmp_path / "cleaner.safetensors")
+    return tmp_path
+
+
+def test_the_cleaner_of_its_own_stage_is_shipped(weights, tmp_path):
+    (path,) = export(weights, "tiny", tmp_path / "out")
+    crop = np.full((32, 32, 3), 100, np.uint8)
+    brighter = FaceRestorer.from_pretrained("cpu", path).restore([crop], 1.0)[0]
+    assert brighter.mean() == pytest.approx(100 + 25.5, abs=1)
+
+
+def test_colours_come_along(weights, tmp_path):
+    save_file(ColourNetwork(COLOUR_CONFIGS["tiny"]).state_dict(), weights / "colour.safetensors")
+    path = export(weights, "tiny", tmp_path / "out")[1]
+    assert Colouriser.from_pretrained("cpu", path).network.config == COLOUR_CONFIGS["tiny"]
+
+
+def test_another_config_is_refused(weights, tmp_path):
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        export(weights, "small", tmp_path / "out")
