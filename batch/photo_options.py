@@ -11,15 +11,14 @@ import typer
 
 from batch.inputs import find_photos
 from batch.jobs import run_task
-from batch.options import EngineOptions, PhotoOptions, ResumeOptions, RunOptions, choices
+from batch.options import JobOptions, PhotoOptions, choices
 from batch.photo_task import PhotoTask, Settings
 from batch.ranks import Ranks
 from batch.same_person import with_shared_shape
 from batch.session import session
 from facerecon.demographics import RACES, check_demographics, notes
-from facerecon.outputs import CROP_SIDE, FORMATS, PICTURES
-from facerecon.restoration.photo import UPSCALES
-from facerecon.types import CROP_SCALE, Demographics, FaceReconError
+from facerecon.output_names import CROP_SIDE, FORMATS, PICTURES
+from facerecon.types import CROP_SCALE, UPSCALES, Demographics, FaceReconError
 
 _RESTORING, _HEADS, _PERSON = "Restoring", "Heads", "What is known of the person"
 
@@ -157,18 +156,16 @@ def do_photos(
     settings: Settings,
     source: str,
     output: str,
-    photos: PhotoOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    job: JobOptions,
     hint: str | None = None,
     same_person: bool = False,
+    tars: bool = False,
 ) -> None:
     """Runs the pipeline on an input and ends the process with an exit code."""
-    with session(options):
+    with session(job.run):
         for note in notes(settings.demographics) if settings.demographics else ():
             logging.getLogger("facerecon.batch").warning("%s", note)
-        device, listing = Ranks.of_this_process().device(engine.device), find_photos(source, output, photos.recursive)
-        if same_person and not options.dry_run:
+        device, listing = Ranks.of_this_process().device(job.engine.device), find_photos(source, output, job.photos.recursive)
+        if same_person and not job.run.dry_run:
             settings = with_shared_shape(settings, listing, output, device)
-        run_task(PhotoTask(settings, device), listing, output, options, resume, engine, hint)
+        run_task(PhotoTask(settings, device), listing, output, job, hint, tars)

@@ -12,7 +12,7 @@ from typing import Any
 from batch.leftovers import Leftovers
 from batch.remembering import Remembering
 from batch.task import Loaded, Outcome, Task
-from facerecon import outputs
+from facerecon.output_names import CROP_SIDE, RECONSTRUCTION_FOLDERS, RESTORATION_FOLDERS, existing_files
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import (
     CROP_SCALE,
@@ -23,7 +23,7 @@ from facerecon.types import (
 )
 
 RESTORATION, RECONSTRUCTION = "restoration", "reconstruction"
-_FOLDERS = {RESTORATION: outputs.RESTORATION_FOLDERS, RECONSTRUCTION: outputs.RECONSTRUCTION_FOLDERS}
+_FOLDERS = {RESTORATION: RESTORATION_FOLDERS, RECONSTRUCTION: RECONSTRUCTION_FOLDERS}
 Results = tuple[Restoration | None, list[Reconstruction]]
 
 
@@ -34,8 +34,8 @@ class Settings:
     Attributes:
         stages: of ``"restoration"`` and ``"reconstruction"``, those to do.
         fidelity, upscale, faces, demographics: as ``FaceReconstructor.run`` takes them.
-        formats: files of a head, of ``outputs.FORMATS``.
-        pictures: of ``outputs.PICTURES``.
+        formats: files of a head, of ``output_names.FORMATS``.
+        pictures: of ``output_names.PICTURES``.
         comparison: before and after side by side.
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
         detector: options of the face detector.
@@ -59,7 +59,7 @@ class Settings:
     detector: dict[str, Any] = field(default_factory=dict)
     codes: bool = False
     crop_scale: float = CROP_SCALE
-    crop_size: int = outputs.CROP_SIDE
+    crop_size: int = CROP_SIDE
     delight: bool = False
     person: Any = None
     head_model: str | None = None
@@ -79,6 +79,11 @@ class PhotoTask(Task):
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         make: gives the pipeline; called once in each process.
     """
+
+    modules = (
+        "batch.photo_task", "facerecon.outputs", "facerecon.restoration.restorer",
+        "facerecon.restoration.scoring", "facerecon.reconstruction.reconstructor",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -165,6 +170,8 @@ class PhotoTask(Task):
 
     def write(self, output: Path, loaded: Loaded, result: Results) -> Outcome:
         """Writes the files that docs/OUTPUTS.md names."""
+        from facerecon import outputs
+
         (restoration, heads), name, s = result, loaded.photo.name, self.given
         outcome = Outcome([], {})
         if restoration is not None:
@@ -188,7 +195,7 @@ class PhotoTask(Task):
 
     def clear(self, output: Path, name: str) -> None:
         """Removes the files that the stages wrote for a photo."""
-        for file in outputs.existing_files(output, name, self._folders):
+        for file in existing_files(output, name, self._folders):
             file.unlink(missing_ok=True)
 
     def may_have_files(self, output: Path, name: str) -> bool:

@@ -19,6 +19,9 @@ DemographicsSource = Literal["user", "estimated", "none"]
 CROP_SCALE = 1.25
 """Framing of the encoder's crop, counted as DECA and EMICA do: the one it was trained on."""
 
+UPSCALES = (1, 2, 4)
+"""How many times larger a restored photo may be than the photo."""
+
 
 class FaceReconError(Exception):
     """An error whose message is one clear sentence for the user."""

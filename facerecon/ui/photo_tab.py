@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from facerecon.demographics import notes
-from facerecon.restoration.photo import UPSCALES
+from facerecon.types import UPSCALES
 from facerecon.ui import demographics_form, photo_work
 from facerecon.ui.demographics_form import DemographicsForm
 from facerecon.ui.engine import Engine, Seen, Step
