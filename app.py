@@ -21,10 +21,11 @@ def main() -> int:
     parser.add_argument("--host", default=None, help="127.0.0.1 by default; 0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=None, help="the first free one from 7860 by default")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--face-detector", default="mtcnn", help="facerecon, mtcnn or deepface:BACKEND")
     parser.add_argument("--share", action="store_true", help="a public link by gradio")
     options = parser.parse_args()
     try:
-        pipeline = FaceReconstructor(LargestFaces(create_detector("mtcnn")), device=options.device)
+        pipeline = FaceReconstructor(LargestFaces(create_detector(options.face_detector)), device=options.device)
         pipeline.load()
     except FaceReconError as error:
         print(error, file=sys.stderr)

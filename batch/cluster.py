@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from batch.options import FAILED, OK, EngineOptions, Input, Output, PhotoOptions, ResumeOptions, RunOptions, grouped
+from batch.options import FAILED, OK, Input, JobOptions, Output, grouped
 
 _GROUPS = "Groups"
 MinSize = Annotated[int, typer.Option("--min-size", min=2, help="Faces of the smallest group.", rich_help_panel=_GROUPS)]
@@ -28,10 +28,7 @@ def register(app: typer.Typer) -> None:
 def cluster(
     input: Input,
     output_dir: Output,
-    photos: PhotoOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    job: JobOptions,
     min_size: MinSize = 2,
     strictness: Strictness = None,
 ) -> None:
@@ -44,31 +41,31 @@ def cluster(
     from dataclasses import replace
 
     from batch.cluster_files import write_clusters
-    from batch.embed import need_a_folder
     from batch.embed_task import EmbedTask
     from batch.inputs import find_photos
     from batch.jobs import run_photos, run_task
     from batch.manifest import Record
-    from batch.place import Place
+    from batch.place import Place, need_a_folder
     from batch.session import Reporter, session
     from facerecon.identity import ClusterSettings
 
     settings = ClusterSettings(min_size=min_size)
     if strictness is not None:
         settings = replace(settings, least_similarity=strictness)
-    task = EmbedTask(photos.chosen_faces(), photos.detector(), photos.max_side, crops=True, device=engine.device)
-    with session(options):
-        need_a_folder(output_dir)
+    photos = job.photos
+    task = EmbedTask(photos.chosen_faces(), photos.detector(), photos.max_side, crops=True, device=job.engine.device)
+    with session(job.run):
+        need_a_folder(output_dir, "cluster")
         source, recursive = _restored(input, photos.recursive)
         listing = find_photos(source, output_dir, recursive)
-        if options.dry_run:
-            run_task(task, listing, output_dir, options, resume, engine)
-        with Reporter(options, None) as reporter:
+        if job.run.dry_run:
+            run_task(task, listing, output_dir, job)
+        with Reporter(job.run, None) as reporter:
 
             def report(record: Record, earlier: bool) -> None:
                 reporter.item(record.input, record.error, earlier, record.seconds)
 
-            run_photos(task, listing, Place(output_dir), report, resume, engine, expect=reporter.expect)
+            run_photos(task, listing, Place(output_dir), report, job.resume, job.engine, expect=reporter.expect)
         people, alone = write_clusters(Path(output_dir), settings)
         reporter.finish(output_dir, {"people": people, "faces alone": alone})
         raise typer.Exit(FAILED if reporter.failed else OK)

@@ -24,12 +24,18 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None or context.resilient_parsing:
         return path
-    known = {name: parameter.name for parameter in context.command.params for name in _names(parameter)}
+    known = {name: parameter.name for parameter in context.command.params for name in _names(parameter, parameter.opts)}
+    opposite = {name: p.name for p in context.command.params for name in _names(p, p.secondary_opts) if p.secondary_opts}
     values: dict[str, Any] = {}
     for key, value in load_config(path).items():
-        name = known.get(key.replace("_", "-"))
+        option = key.replace("_", "-")
+        name = known.get(option, opposite.get(option))
         if name is None or name == "config":
             raise typer.BadParameter(f"{path.name} sets {key!r}, which is no option of this command.")
+        if option in opposite:
+            if not isinstance(value, bool):
+                raise typer.BadParameter(f"{path.name}: the value of {key!r} must be yes or no.")
+            value = not value
         values[name] = value
     context.default_map = {**(context.default_map or {}), **values}
     return path
@@ -77,9 +83,9 @@ def _plain(path: Path, key: object, value: object) -> Scalar:
     raise typer.BadParameter(f"{path.name}: the value of {key!r} must be a text, a number, yes, no, or a list of these.")
 
 
-def _names(parameter: Any) -> list[str]:
+def _names(parameter: Any, options: list[str]) -> list[str]:
     """``output-dir`` for ``--output-dir``; an argument goes by its name."""
-    long = [option[2:] for option in parameter.opts if option.startswith("--")]
+    long = [option[2:] for option in options if option.startswith("--")]
     return long or [parameter.name.replace("_", "-")]
 
 

@@ -28,8 +28,7 @@ OPTIONAL = {
     "gcsfs": "gs://", "ray": "--engine ray", "pyarrow": "--engine ray, parquet", "deepface": "label",
     "matplotlib": "plots of evaluate",
 }  # fmt: skip
-CHECKPOINTS = ("restoration", "head", "reconstruction", "appearance", "identity", "demographics")
-OPTIONAL_CHECKPOINTS = ("identity", "demographics")
+CHECKPOINTS = ("restoration", "head", "reconstruction", "appearance", "demographics")  # needed; others are used where found
 ROOT = Path(__file__).resolve().parents[1]
 SPEED_RUNS = 3
 
@@ -76,7 +75,7 @@ def examine(device: str, speed: bool) -> tuple[dict[str, dict[str, Any]], list[s
         except (FaceReconError, ImportError, OSError) as error:
             report[name] = {"problem": str(error)}
             missing.append(str(error))
-    lost = [n for n, v in report["weights"].items() if v == "not found" and n not in OPTIONAL_CHECKPOINTS]
+    lost = [n for n, v in report["weights"].items() if v == "not found" and n in CHECKPOINTS]
     return report, missing + [f"weights/{name}: neither here nor on the Hub." for name in lost]
 
 
@@ -110,11 +109,11 @@ def _device(name: str) -> dict[str, Any]:
 
 
 def _weights() -> dict[str, Any]:
-    from facerecon.checkpoints import CheckpointError, find_checkpoint
-    from facerecon.pipeline import checkpoint_version
+    from facerecon.checkpoints import WEIGHTS, CheckpointError, checkpoint_version, find_checkpoint
 
     found: dict[str, Any] = {}
-    for name in CHECKPOINTS:
+    others = {path.parent.name for path in WEIGHTS.glob("*/*.safetensors")} | {"identity"}
+    for name in (*CHECKPOINTS, *sorted(others.difference(CHECKPOINTS))):
         try:
             path = find_checkpoint(name)
         except CheckpointError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from batch.options import EngineOptions, Input, Output, PhotoOptions, ResumeOptions, RunOptions, grouped
+from batch.options import Input, JobOptions, Output, grouped
 
 TABLE = "embeddings.parquet"
 _ROWS = 1024  # faces of a row group
@@ -20,10 +20,7 @@ def register(app: typer.Typer) -> None:
 def embed(
     input: Input,
     output_dir: Output,
-    photos: PhotoOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    job: JobOptions,
 ) -> None:
     """Writes an embedding of every face into one Parquet table: faces of one person have a high dot product.
 
@@ -32,33 +29,21 @@ def embed(
     from batch.embed_task import EmbedTask
     from batch.inputs import find_photos
     from batch.jobs import run_task
+    from batch.place import need_a_folder
     from batch.ranks import Ranks
     from batch.session import session
 
-    ranks = Ranks.of_this_process()
-    task = EmbedTask(photos.chosen_faces(), photos.detector(), photos.max_side, device=ranks.device(engine.device))
-    with session(options):
+    ranks, photos = Ranks.of_this_process(), job.photos
+    task = EmbedTask(photos.chosen_faces(), photos.detector(), photos.max_side, device=ranks.device(job.engine.device))
+    with session(job.run):
         _need_pyarrow()
-        need_a_folder(output_dir)
+        need_a_folder(output_dir, "embed")
         try:
-            run_task(task, find_photos(input, output_dir, photos.recursive), output_dir, options, resume, engine)
+            run_task(task, find_photos(input, output_dir, photos.recursive), output_dir, job)
         except typer.Exit:
-            if not options.dry_run and ranks.rank == 0:
+            if not job.run.dry_run and ranks.rank == 0:
                 write_table(Path(output_dir))
             raise
-
-
-def need_a_folder(output: str) -> None:
-    """Refuses URLs: what all photos come to together is read back from the output.
-
-    Raises:
-        FaceReconError: the output is a URL.
-    """
-    from batch.sources import is_remote
-    from facerecon.types import FaceReconError
-
-    if is_remote(output):
-        raise FaceReconError("embed and cluster write to a folder of this machine, not to a URL.")
 
 
 def write_table(output: Path) -> int:

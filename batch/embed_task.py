@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from batch.face_task import FaceTask
 from batch.manifest import Manifest
 from batch.place import MANIFEST
-from batch.task import Loaded, Outcome, Task
-from facerecon import __version__
-from facerecon.checkpoints import find_checkpoint
-from facerecon.faces import choose_faces, create_detector, crop_face
-from facerecon.identity import IdentityEncoder
+from batch.task import Loaded, Outcome
+from facerecon.faces import crop_face
 from facerecon.images import atomic_write, save_image
-from facerecon.pipeline import NoFaceError, checkpoint_version
 from facerecon.types import Face, Image
+
+if TYPE_CHECKING:
+    from facerecon.identity import IdentityEncoder
 
 STAGE = "embedding"
 VECTORS, CROPS = "embeddings", "crops"  # folders
@@ -36,55 +36,39 @@ class PhotoEmbeddings:
 
 
 @dataclass
-class EmbedTask(Task):
+class EmbedTask(FaceTask):
     """Finds faces, embeds them, and writes ``embeddings/NAME.npz``.
 
     Attributes:
-        faces: which faces of a photo.
-        detector: options of the face detector.
-        max_side: photos are shrunk to this longer side, pixels; None keeps them.
         crops: write ``crops/NAME_00.jpg`` of each face, too.
-        device: where the network runs.
     """
 
-    faces: str | int = "all"
-    detector: dict[str, Any] = field(default_factory=dict)
-    max_side: int | None = None
     crops: bool = False
-    device: str = "auto"
     stages = (STAGE,)
-
-    def __post_init__(self) -> None:
-        self._encoder: IdentityEncoder | None = None
-        self._finder: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_encoder": None, "_finder": None}
+    modules = ("batch.embed_task", "facerecon.identity")
+    checkpoint = "identity"
 
     def settings(self) -> dict[str, Any]:
         """What changes the files of a photo."""
-        return {"faces": self.faces, "detector": self.detector, "max_side": self.max_side, "crops": self.crops}
+        return {**super().settings(), "crops": self.crops}
 
-    def versions(self) -> dict[str, str]:
-        """Of the code and the embedding."""
-        return {"facerecon": __version__, "identity": checkpoint_version(find_checkpoint("identity"))}
+    def make_network(self) -> IdentityEncoder:
+        """The embedding."""
+        from facerecon.identity import IdentityEncoder
 
-    def load(self) -> None:
-        """Loads the embedding."""
-        self._encoder = self._encoder or IdentityEncoder.from_pretrained(self.device)
-        self._finder = self._finder or create_detector(**self.detector)
+        return IdentityEncoder.from_pretrained(self.device)
 
     def compute(self, photos: list[Loaded]) -> list[PhotoEmbeddings | Exception]:
         """Finds the faces photo by photo and embeds all of them in one batch."""
-        found = [self._find(loaded.image) for loaded in photos]
+        found = [self._look(loaded.image) for loaded in photos]
         good = [f for f in found if isinstance(f, PhotoEmbeddings)]
         aligned = [
-            self._encoder.crop(loaded.image, face)
+            self.network.crop(loaded.image, face)
             for loaded, f in zip(photos, found)
             if isinstance(f, PhotoEmbeddings)
             for face in f.faces
         ]
-        vectors = self._encoder.embed(aligned)
+        vectors = self.network.embed(aligned) if aligned else ()
         begins = np.cumsum([0] + [len(f.faces) for f in good])
         for f, begin in zip(good, begins):
             f.vectors = vectors[begin : begin + len(f.faces)]
@@ -122,15 +106,12 @@ class EmbedTask(Task):
         """Faces."""
         return int(figures.get("faces", 0))
 
-    def _find(self, image: Image) -> PhotoEmbeddings | Exception:
-        try:
-            chosen = choose_faces(self._finder.detect(image), self.faces, image.shape)
-            if not chosen:
-                raise NoFaceError("No face was found in the photo.")
-            crops = [crop_face(image, face.points, CROP_SIDE, CROP_TEMPLATE)[0] for _, face in chosen] if self.crops else []
-            return PhotoEmbeddings([i for i, _ in chosen], [face for _, face in chosen], np.zeros((0, 0)), crops)
-        except Exception as error:  # whatever is wrong with one photo must not cost the others
-            return error
+    def _look(self, image: Image) -> PhotoEmbeddings | Exception:
+        chosen = self.find(image)
+        if isinstance(chosen, Exception):
+            return chosen
+        crops = [crop_face(image, face.points, CROP_SIDE, CROP_TEMPLATE)[0] for _, face in chosen] if self.crops else []
+        return PhotoEmbeddings([i for i, _ in chosen], [face for _, face in chosen], np.zeros((0, 0)), crops)
 
 
 @dataclass(frozen=True)

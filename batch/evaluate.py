@@ -2,88 +2,78 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from batch.benchmarks import BENCHMARKS, Asked, Benchmark
 from batch.options import Device, RunOptions, grouped
 from batch.session import emit, out, say, session
 from facerecon.types import FaceReconError
 
-# Name of the table: module with its function, what --data is (None: needs none), one sentence.
-TABLES = {
-    "restoration": ("batch.measurements", "the folder with degradations.csv", "Restored photos against clean ones."),
-    "identity": ("batch.measurements", "the folder with LFW/pairs.csv", "Verification of pairs of faces."),
-    "clusters": ("batch.measurements", "the folder with LFW", "Photos grouped by person."),
-    "demographics": ("batch.measurements", "UTKFace or FairFace", "Age, gender and ancestry, by group."),
-    "head": ("batch.measurements", None, "Size and speed of the head model."),
-    "way": ("batch.measurements", None, "Seconds and memory for one photo."),
-    "throughput": ("batch.throughput", "a folder of photos", "Photos a second against a plain loop."),
-}
-# Those of train.reconstruction.evaluate, by name.
-RECONSTRUCTION = {
-    "landmarks": ("the folder with YTF/landmarks68.csv", "Landmarks of reconstructed heads."),
-    "shape": ("a folder of train.reconstruction.prerender", "Vertex errors on rendered heads."),
-    "now": ("NoW in its official layout", "Scans of the NoW challenge."),
-    "scut": ("SCUT-FBP5500 in its official layout", "Landmarks by gender and ancestry."),
-    "aflw2000": ("AFLW2000-3D in its official layout", "Landmarks by yaw."),
-    "people": ("the folder with LFW", "Shapes of the same and of other people."),
-}
-
-Data = Annotated[Path, typer.Option("--data", exists=True, file_okay=False, help="What is measured on.")]
+Data = Annotated[Path, typer.Option("--data", exists=True, help="What is measured on: a folder, or a tar of it where it is a dataset.")]
 Output = Annotated[Path, typer.Option("--output-dir", "--output", "-o", help="Folder for NAME.json, NAME.md, NAME.png.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Measure on about so many photos only.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Measure on about so many only: quick, and rough.")]
+Peers = Annotated[
+    Path | None,
+    typer.Option("--peers", exists=True, dir_okay=False, help="A Python with the judges and the rival (train/restoration/README.md)."),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Adds ``evaluate`` and its tables."""
-    tables = typer.Typer(help="Measures one table of docs/BENCHMARKS.md.", no_args_is_help=True)
-    for name, (module, data, sentence) in TABLES.items():
-        tables.command(name)(grouped(_command(name, module, data, sentence)))
-    for name, (data, sentence) in RECONSTRUCTION.items():
-        tables.command(name)(grouped(_command(name, "", data, sentence)))
+    tables = typer.Typer(
+        help="Measures one table of docs/BENCHMARKS.md: results as JSON, Markdown and a plot.\n\n"
+        "Example: python -m batch evaluate identity --data DATA/eval -o results --limit 100",
+        no_args_is_help=True,
+    )
+    for name, benchmark in BENCHMARKS.items():
+        tables.command(name)(grouped(_command(name, benchmark)))
     app.add_typer(tables, name="evaluate")
 
 
-def _command(name: str, module: str, data_is: str | None, sentence: str):  # noqa: ANN202
-    """The command of one table."""
+def _command(name: str, benchmark: Benchmark):  # noqa: ANN202
+    """The command of one table, with the options that it can follow."""
 
-    def measured(data: Data, output_dir: Output, options: RunOptions, limit: Limit = None, device: Device = "auto") -> None:
-        _measure(name, module, data, output_dir, options, limit, device)
+    def command(output_dir: Path, options: RunOptions, device: str = "auto", **more: Any) -> None:
+        _measure(benchmark, Asked(name, output_dir, device, **more), options)
 
-    def unfed(output_dir: Output, options: RunOptions, device: Device = "auto") -> None:
-        _measure(name, module, None, output_dir, options, None, device)
-
-    command = unfed if data_is is None else measured
-    where = f"\n\n--data is {data_is}." if data_is else ""
-    example = f"\n\nExample: python -m batch evaluate {name} {'--data DATA ' if data_is else ''}-o results"
-    command.__doc__ = sentence + where + example
+    kinds = {"output_dir": Output, "options": RunOptions, "device": Device}
+    kinds |= {"data": Data} if benchmark.data else {}
+    kinds |= {"limit": Limit} if benchmark.limit else {}
+    kinds |= {"peers": Peers} if benchmark.peers else {}
+    defaults = {"device": "auto", "limit": None, "peers": None}
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(key, inspect.Parameter.empty), annotation=kind)
+            for key, kind in kinds.items()
+        ]
+    )
+    command.__annotations__ = dict(kinds)
+    where = f"\n\n--data is {benchmark.data}." if benchmark.data else ""
+    example = f"python -m batch evaluate {name} {'--data DATA ' if benchmark.data else ''}-o results"
+    command.__doc__ = f"{benchmark.sentence}{where}\n\nExample: {example}"
     return command
 
 
-def _measure(
-    name: str, module: str, data: Path | None, output: Path, options: RunOptions, limit: int | None, device: str
-) -> None:
+def _measure(benchmark: Benchmark, asked: Asked, options: RunOptions) -> None:
     with session(options):
         if options.dry_run:
-            say(options, f"{name} would be measured{'' if data is None else f' on {data}'}; results go to {output}.")
+            on = "" if asked.data is None else f" on {asked.data}"
+            say(options, f"{asked.name} would be measured{on}; results go to {asked.output}.")
             return
-        from batch.measurements import reconstruction
         from batch.tables import markdown, write_table
 
+        asked.output.mkdir(parents=True, exist_ok=True)
         try:
-            if name in RECONSTRUCTION:
-                table = reconstruction(name, data, device)
-            else:
-                table = getattr(import_module(module), name)(data, output, limit, device)
+            table = benchmark.function()(asked)
         except ImportError as error:
             raise FaceReconError(f"This table needs more packages ({error}): see requirements-train.txt.") from error
-        output.mkdir(parents=True, exist_ok=True)
-        files = write_table(table, output)
+        files = write_table(table, asked.output)
         if options.json:
-            emit("table", name=name, files=[str(file) for file in files], values=table.values)
+            emit("table", name=asked.name, files=[str(file) for file in files], values=table.values)
         elif not options.quiet:
             out.print(markdown(table), markup=False, soft_wrap=True)
             say(options, f"Written: {', '.join(map(str, files))}")

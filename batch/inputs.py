@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from batch.names import clean, name_files, named, plain_stem
 from batch.sources import Member, is_remote, remote_folder, tar_members, tar_problem
-from facerecon.outputs import FOLDERS
+from facerecon.output_names import FOLDERS
 from facerecon.types import FaceReconError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import Any
 
 import typer
 
@@ -12,7 +13,7 @@ from batch.engines import start
 from batch.inputs import Listing, Photo
 from batch.lock import locked
 from batch.manifest import Manifest, Record
-from batch.options import FAILED, OK, EngineOptions, ResumeOptions, RunOptions
+from batch.options import FAILED, OK, EngineOptions, JobOptions, ResumeOptions, RunOptions
 from batch.place import MANIFEST, Place, Saver
 from batch.ranks import Ranks
 from batch.resume import Progress, Report, Summary
@@ -25,32 +26,31 @@ def run_task(
     task: Task,
     listing: Listing,
     output: str,
-    options: RunOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
+    job: JobOptions,
     hint: str | None = None,
+    tars: bool = False,
 ) -> None:
     """A whole command: does a task with progress and ends with its exit code.
 
     Args:
         hint: a last sentence for people, when all went through.
+        tars: results are packed into tars, see :mod:`batch.tars`.
 
     Raises:
         typer.Exit: always; 0 when all is well, 1 when a photo failed.
         FaceReconError: see :func:`run_photos`.
     """
-    place, ranks = Place(output), Ranks.of_this_process()
-    if ranks.rank:
-        options = RunOptions(quiet=True)  # the first process speaks for all
-    if options.dry_run:
-        _say_what_would_be_done(task, listing, place, options, resume)
+    place, ranks = Place(output, tars), Ranks.of_this_process()
+    options = RunOptions(quiet=True) if ranks.rank else job.run  # the first process speaks for all
+    if job.run.dry_run:
+        _say_what_would_be_done(task, listing, place, options, job.resume)
         raise typer.Exit(OK)
     with Reporter(options, None) as reporter:
 
         def report(record: Record, earlier: bool) -> None:
             reporter.item(record.input, record.error, earlier, record.seconds)
 
-        summary = run_photos(task, listing, place, report, resume, engine, ranks, reporter.expect)
+        summary = run_photos(task, listing, place, report, job.resume, job.engine, ranks, reporter.expect)
     ranks.wait()
     reporter.finish(output)
     if hint:
@@ -88,11 +88,11 @@ def run_photos(
         DiskFullError: nothing more can be written.
         FaceReconError: a network cannot be loaded.
     """
-    settings = {**task.settings(), "versions": task.versions()}
+    settings = _settings(task, place)
     with locked(place.home, ranks.member):
         place.fetch_manifest()
         manifest = Manifest(place.home / MANIFEST, shared=ranks.member is not None)
-        run = Progress(task, place, manifest, settings, resume, report)
+        run = Progress(task, place, manifest, settings, resume, report, shared=ranks.member is not None)
         total = run.survey(listing, ranks)
         expect(total)
         batches = make_batches(run.missing(ranks.share(listing)), engine.batch_size)
@@ -105,10 +105,15 @@ def run_photos(
     return run.summary
 
 
+def _settings(task: Task, place: Place) -> dict[str, Any]:
+    """All that changes the files of a photo."""
+    return {**task.settings(), "versions": task.versions(), **({"tars": True} if place.tars else {})}
+
+
 def _say_what_would_be_done(
     task: Task, listing: Listing, place: Place, options: RunOptions, resume: ResumeOptions
 ) -> None:
-    settings = {**task.settings(), "versions": task.versions()}
+    settings = _settings(task, place)
     place.fetch_manifest()
     run = Progress(task, place, Manifest(place.home / MANIFEST, shared=True), settings, resume, lambda *_: None, dry=True)
     todo = 0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from batch.options import EngineOptions, Input, PhotoOptions, ResumeOptions, RunOptions, grouped
+from batch.options import Input, JobOptions, PhotoOptions, grouped
 
 BACKENDS = ("facerecon", "deepface")
 
@@ -23,6 +23,13 @@ class LabelPhotoOptions(PhotoOptions):
     ] = "largest"
 
 
+@dataclass(frozen=True)
+class LabelOptions(JobOptions):
+    """The options of every such command, with that choice of faces."""
+
+    photos: LabelPhotoOptions
+
+
 def register(app: typer.Typer) -> None:
     """Adds ``label``."""
     app.command()(grouped(label))
@@ -34,10 +41,7 @@ def label(
         str,
         typer.Option("--output", "-o", help="The table, such as labels.csv (what resuming needs is kept in labels/), or a folder."),
     ],
-    photos: LabelPhotoOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    job: LabelOptions,
     backend: Annotated[
         str, typer.Option(help="facerecon: the estimator trained here; deepface: DeepFace, where it is installed.")
     ] = "facerecon",
@@ -54,15 +58,19 @@ def label(
     from batch.inputs import find_photos
     from batch.jobs import run_task
     from batch.label_task import LabelTask, write_table
+    from batch.place import need_a_folder
+    from batch.ranks import Ranks
     from batch.session import session
 
-    folder, table = places(output)
-    with session(options):
-        task = LabelTask(backend, photos.chosen_faces(), photos.detector(), photos.max_side, engine.device)
+    ranks, photos = Ranks.of_this_process(), job.photos
+    with session(job.run):
+        need_a_folder(output, "label")
+        folder, table = places(output)
+        task = LabelTask(photos.chosen_faces(), photos.detector(), photos.max_side, ranks.device(job.engine.device), backend)
         try:
-            run_task(task, find_photos(input, str(folder), photos.recursive), str(folder), options, resume, engine)
+            run_task(task, find_photos(input, str(folder), photos.recursive), str(folder), job)
         finally:
-            if not options.dry_run:
+            if not job.run.dry_run and ranks.rank == 0:
                 write_table(folder, table)
 
 

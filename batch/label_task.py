@@ -4,77 +4,61 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from batch.face_task import FaceTask
 from batch.manifest import Manifest
 from batch.place import MANIFEST
-from batch.task import Loaded, Outcome, Task
-from facerecon import __version__
-from facerecon.checkpoints import find_checkpoint
-from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
-from facerecon.faces import choose_faces, create_detector
+from batch.task import Loaded, Outcome
 from facerecon.images import atomic_write
-from facerecon.pipeline import NoFaceError, checkpoint_version
-from facerecon.types import Face
+
+if TYPE_CHECKING:
+    from facerecon.demographics.estimator import DemographicsEstimate
 
 STAGE = "labels"
 COLUMNS = ("image", "age", "race", "gender", "confidence")
-Found = list[tuple[int, Face]]
 
 
 @dataclass
-class LabelTask(Task):
+class LabelTask(FaceTask):
     """Finds faces and estimates their demographics; writes nothing but the manifest's figures.
 
     Attributes:
         backend: ``"facerecon"`` or ``"deepface"``.
-        faces: which faces of a photo.
-        detector: options of the face detector.
-        max_side: photos are shrunk to this longer side, pixels; None keeps them.
-        device: where the network runs.
     """
 
-    backend: str = "facerecon"
     faces: str | int = "largest"
-    detector: dict[str, Any] = field(default_factory=dict)
-    max_side: int | None = None
-    device: str = "auto"
+    backend: str = "facerecon"
     stages = (STAGE,)
+    modules = ("batch.label_task", "facerecon.demographics.estimator")
 
-    def __post_init__(self) -> None:
-        self._labeller: Any = None
-        self._finder: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_labeller": None, "_finder": None}
+    @property
+    def checkpoint(self) -> str:  # type: ignore[override]
+        """Of the estimator; DeepFace keeps its own."""
+        return "demographics" if self.backend == "facerecon" else ""
 
     def settings(self) -> dict[str, Any]:
         """What changes the rows of a photo."""
-        return {"backend": self.backend, "faces": self.faces, "detector": self.detector, "max_side": self.max_side}
+        return {**super().settings(), "backend": self.backend}
 
-    def versions(self) -> dict[str, str]:
-        """Of the code and the estimator."""
+    def make_network(self) -> Any:
+        """The labeller."""
         if self.backend == "deepface":
-            return {"facerecon": __version__}
-        return {"facerecon": __version__, "demographics": checkpoint_version(find_checkpoint("demographics"))}
-
-    def load(self) -> None:
-        """Loads the labeller."""
-        self._finder = self._finder or create_detector(**self.detector)
-        if self._labeller is None and self.backend == "deepface":
             from facerecon.demographics.deepface import DeepFaceLabeller
 
-            self._labeller = DeepFaceLabeller.from_pretrained()
-        self._labeller = self._labeller or DemographicsEstimator.from_pretrained(self.device)
+            return DeepFaceLabeller.from_pretrained()
+        from facerecon.demographics.estimator import DemographicsEstimator
+
+        return DemographicsEstimator.from_pretrained(self.device)
 
     def compute(self, photos: list[Loaded]) -> list[Any]:
         """The rows of each photo: all faces of the photos in one batch."""
-        found = [self._find(loaded) for loaded in photos]
+        found = [self.find(loaded.image) for loaded in photos]
         flat = [(loaded.image, face) for loaded, f in zip(photos, found) if not isinstance(f, Exception) for _, face in f]
         try:
-            estimates = iter(self._labeller.predict([image for image, _ in flat], [face for _, face in flat]))
+            estimates = iter(self.network.predict([image for image, _ in flat], [face for _, face in flat]))
         except Exception as error:
             return [error if not isinstance(f, Exception) else f for f in found]
         return [f if isinstance(f, Exception) else [row(i, next(estimates)) for i, _ in f] for f in found]
@@ -86,15 +70,6 @@ class LabelTask(Task):
     def count(self, stage: str, figures: dict[str, Any]) -> int:
         """Faces labelled."""
         return len(figures.get("faces", ()))
-
-    def _find(self, loaded: Loaded) -> Found | Exception:
-        try:
-            found = self._finder.detect(loaded.image)
-            if not found:
-                return NoFaceError("No face was found in the photo.")
-            return choose_faces(found, self.faces, loaded.image.shape)
-        except Exception as error:
-            return error
 
 
 def row(index: int, estimate: DemographicsEstimate) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from facerecon.outputs import photo_of
+from facerecon.output_names import photo_of
 
 
 class Leftovers:
@@ -16,7 +16,7 @@ class Leftovers:
 
     Args:
         output: the output folder.
-        folders: those of ``facerecon.outputs.FOLDERS`` to look into.
+        folders: those of ``facerecon.output_names.FOLDERS`` to look into.
     """
 
     def __init__(self, output: Path, folders: list[str]) -> None:

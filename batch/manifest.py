@@ -123,6 +123,11 @@ class Manifest:
                 if record is not None:
                     yield record
 
+    def newest(self) -> Iterator[Record]:
+        """The newest record of each photo and stage, some of them more than once."""
+        for stage in tuple(self._bits):
+            yield from self.of_stage(stage)
+
     def _append(self, lines: list[str]) -> list[int]:
         """Adds lines in one write; where each begins."""
         if not lines:

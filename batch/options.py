@@ -30,6 +30,10 @@ Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="A photo, a folder, a WebDataset tar, or an fsspec URL (s3://...) of these.")
 ]
 Output = Annotated[str, typer.Option("--output-dir", "--output", "-o", help="Folder (or fsspec URL) for the results.")]
+Tars = Annotated[
+    bool,
+    typer.Option("--tars", help="Pack results into WebDataset tars, OUT/shards/*.tar, one a batch.", rich_help_panel=_RUN),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUN)]
 
 
@@ -94,7 +98,7 @@ class PhotoOptions:
         str, typer.Option(help="Which faces: all, largest, center, or a number from 0.", rich_help_panel=_PHOTOS)
     ] = "all"
     face_detector: Annotated[
-        str, typer.Option("--face-detector", help="The face detector.", rich_help_panel=_PHOTOS)
+        str, typer.Option("--face-detector", help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_PHOTOS)
     ] = "mtcnn"
     detection_threshold: Annotated[
         float | None,
@@ -129,6 +133,16 @@ class PhotoOptions:
         return self.faces
 
 
+@dataclass(frozen=True)
+class JobOptions:
+    """All that a command which goes photo by photo can be told about photos and run."""
+
+    photos: PhotoOptions
+    resume: ResumeOptions
+    engine: EngineOptions
+    run: RunOptions
+
+
 def choices(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
     """The words of a list with commas, in the order of ``known``; ``none`` is no word.
 
@@ -143,7 +157,7 @@ def choices(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:
-    """Spreads arguments that are dataclasses into one option a field, for Typer to see."""
+    """Spreads arguments that are dataclasses (also of dataclasses) into one option a field, for Typer to see."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type] = {}
     spread: list[inspect.Parameter] = []
@@ -158,7 +172,7 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**values: Any) -> None:
         for name, kind in groups.items():
-            values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            values[name] = _gather(kind, values)
         function(**values)
 
     command.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
@@ -169,11 +183,17 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
 
 def _options_of(group: type) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    empty = inspect.Parameter.empty
-    return [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[field.name],
-            default=empty if field.default is MISSING else field.default,
-        )
-        for field in fields(group)
-    ]  # fmt: skip
+    empty, found = inspect.Parameter.empty, []
+    for field in fields(group):
+        kind, default = hints[field.name], empty if field.default is MISSING else field.default
+        option = inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        found += _options_of(kind) if is_dataclass(kind) else [option]
+    return found
+
+
+def _gather(group: type, values: dict[str, Any]) -> Any:
+    """A group, from the values of its options, which are taken out."""
+    hints = get_type_hints(group)
+    return group(
+        **{f.name: _gather(hints[f.name], values) if is_dataclass(hints[f.name]) else values.pop(f.name) for f in fields(group)}
+    )

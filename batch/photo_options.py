@@ -11,15 +11,14 @@ import typer
 
 from batch.inputs import find_photos
 from batch.jobs import run_task
-from batch.options import EngineOptions, PhotoOptions, ResumeOptions, RunOptions, choices
+from batch.options import JobOptions, PhotoOptions, choices
 from batch.photo_task import PhotoTask, Settings
 from batch.ranks import Ranks
 from batch.same_person import with_shared_shape
 from batch.session import session
 from facerecon.demographics import RACES, check_demographics, notes
-from facerecon.outputs import CROP_SIDE, FORMATS, PICTURES
-from facerecon.restoration.photo import UPSCALES
-from facerecon.types import CROP_SCALE, Demographics, FaceReconError
+from facerecon.output_names import CROP_SIDE, FORMATS, PICTURES
+from facerecon.types import CROP_SCALE, UPSCALES, Demographics, FaceReconError
 
 _RESTORING, _HEADS, _PERSON = "Restoring", "Heads", "What is known of the person"
 
@@ -32,6 +31,12 @@ class RestoringOptions:
         float, typer.Option(min=0, max=1, help="0 invents most, 1 keeps closest to the photo.", rich_help_panel=_RESTORING)
     ] = 0.7
     upscale: Annotated[int, typer.Option(help="Enlarge the photo 1, 2 or 4 times.", rich_help_panel=_RESTORING)] = 1
+    background: Annotated[
+        bool, typer.Option("--background", help="Clean the whole photo, not only its faces.", rich_help_panel=_RESTORING)
+    ] = False
+    colorize: Annotated[
+        bool, typer.Option("--colorize", help="Guess colours for black-and-white photos.", rich_help_panel=_RESTORING)
+    ] = False
     save_comparison: Annotated[
         bool, typer.Option("--save-comparison", help="Write before and after side by side.", rich_help_panel=_RESTORING)
     ] = False
@@ -150,6 +155,8 @@ def make_settings(
         heads.crop_size,
         heads.delight,
         head_model=str(heads.head_model) if heads.head_model else None,
+        background=restoring.background,
+        colorize=restoring.colorize,
     )
 
 
@@ -157,18 +164,16 @@ def do_photos(
     settings: Settings,
     source: str,
     output: str,
-    photos: PhotoOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    job: JobOptions,
     hint: str | None = None,
     same_person: bool = False,
+    tars: bool = False,
 ) -> None:
     """Runs the pipeline on an input and ends the process with an exit code."""
-    with session(options):
+    with session(job.run):
         for note in notes(settings.demographics) if settings.demographics else ():
             logging.getLogger("facerecon.batch").warning("%s", note)
-        device, listing = Ranks.of_this_process().device(engine.device), find_photos(source, output, photos.recursive)
-        if same_person and not options.dry_run:
+        device, listing = Ranks.of_this_process().device(job.engine.device), find_photos(source, output, job.photos.recursive)
+        if same_person and not job.run.dry_run:
             settings = with_shared_shape(settings, listing, output, device)
-        run_task(PhotoTask(settings, device), listing, output, options, resume, engine, hint)
+        run_task(PhotoTask(settings, device), listing, output, job, hint, tars)

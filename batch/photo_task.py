@@ -12,7 +12,7 @@ from typing import Any
 from batch.leftovers import Leftovers
 from batch.remembering import Remembering
 from batch.task import Loaded, Outcome, Task
-from facerecon import outputs
+from facerecon.output_names import CROP_SIDE, RECONSTRUCTION_FOLDERS, RESTORATION_FOLDERS, existing_files
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import (
     CROP_SCALE,
@@ -20,10 +20,11 @@ from facerecon.types import (
     Reconstruction,
     ReconstructionOptions,
     Restoration,
+    RestorationExtras,
 )
 
 RESTORATION, RECONSTRUCTION = "restoration", "reconstruction"
-_FOLDERS = {RESTORATION: outputs.RESTORATION_FOLDERS, RECONSTRUCTION: outputs.RECONSTRUCTION_FOLDERS}
+_FOLDERS = {RESTORATION: RESTORATION_FOLDERS, RECONSTRUCTION: RECONSTRUCTION_FOLDERS}
 Results = tuple[Restoration | None, list[Reconstruction]]
 
 
@@ -34,8 +35,8 @@ class Settings:
     Attributes:
         stages: of ``"restoration"`` and ``"reconstruction"``, those to do.
         fidelity, upscale, faces, demographics: as ``FaceReconstructor.run`` takes them.
-        formats: files of a head, of ``outputs.FORMATS``.
-        pictures: of ``outputs.PICTURES``.
+        formats: files of a head, of ``output_names.FORMATS``.
+        pictures: of ``output_names.PICTURES``.
         comparison: before and after side by side.
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
         detector: options of the face detector.
@@ -45,6 +46,7 @@ class Settings:
         person: the shape that all photos share, a ``batch.same_person.SharedShape``.
         head_model: file of another head model, whose mesh is fitted to each head.
         only_faces: the restored photo is not written, only its faces.
+        background, colorize: as ``facerecon.types.RestorationExtras`` has them.
     """
 
     stages: tuple[str, ...] = (RESTORATION, RECONSTRUCTION)
@@ -59,11 +61,13 @@ class Settings:
     detector: dict[str, Any] = field(default_factory=dict)
     codes: bool = False
     crop_scale: float = CROP_SCALE
-    crop_size: int = outputs.CROP_SIDE
+    crop_size: int = CROP_SIDE
     delight: bool = False
     person: Any = None
     head_model: str | None = None
     only_faces: bool = False
+    background: bool = False
+    colorize: bool = False
 
 
 def make_reconstructor(device: str, settings: Settings) -> FaceReconstructor:
@@ -79,6 +83,11 @@ class PhotoTask(Task):
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         make: gives the pipeline; called once in each process.
     """
+
+    modules = (
+        "batch.photo_task", "facerecon.outputs", "facerecon.restoration.restorer",
+        "facerecon.restoration.scoring", "facerecon.reconstruction.reconstructor",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -124,6 +133,11 @@ class PhotoTask(Task):
         asked = ReconstructionOptions(self.given.crop_scale, self.given.delight, shared.shape() if shared else None)
         return None if asked == ReconstructionOptions() else asked
 
+    @property
+    def extras(self) -> RestorationExtras:
+        """What is done to a photo beside its faces."""
+        return RestorationExtras(self.given.background, self.given.colorize)
+
     @cached_property
     def base(self) -> Any:
         """The other head model, or None."""
@@ -165,6 +179,8 @@ class PhotoTask(Task):
 
     def write(self, output: Path, loaded: Loaded, result: Results) -> Outcome:
         """Writes the files that docs/OUTPUTS.md names."""
+        from facerecon import outputs
+
         (restoration, heads), name, s = result, loaded.photo.name, self.given
         outcome = Outcome([], {})
         if restoration is not None:
@@ -188,7 +204,7 @@ class PhotoTask(Task):
 
     def clear(self, output: Path, name: str) -> None:
         """Removes the files that the stages wrote for a photo."""
-        for file in outputs.existing_files(output, name, self._folders):
+        for file in existing_files(output, name, self._folders):
             file.unlink(missing_ok=True)
 
     def may_have_files(self, output: Path, name: str) -> bool:
@@ -220,10 +236,11 @@ class PhotoTask(Task):
         s, way, single = self.given, self.pipeline, len(images) == 1
         images = images[0] if single else images  # so that errors speak of the photo, not of photo 1 of 1
         if RECONSTRUCTION not in s.stages:
-            restored = way.restore(images, s.fidelity, s.upscale, s.faces)
+            restored = way.restore(images, s.fidelity, s.upscale, s.faces, self.extras)
             return [(r, []) for r in ([restored] if single else restored)]
         if RESTORATION not in s.stages:
             heads = way.reconstruct(images, s.demographics, faces=s.faces, focal_px=focal_px, options=self.options)
             return [(None, h) for h in ([heads] if single else heads)]
-        results = way.run(images, s.fidelity, s.upscale, s.faces, s.demographics, focal_px=focal_px, options=self.options)
+        known = {"focal_px": focal_px, "options": self.options, "extras": self.extras}
+        results = way.run(images, s.fidelity, s.upscale, s.faces, s.demographics, **known)
         return [(r.restoration, r.reconstructions) for r in ([results] if single else results)]

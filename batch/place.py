@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from batch.sources import filesystem, is_remote
+from batch.tars import FOLDER as TARS
+from facerecon.images import atomic_write
 from facerecon.types import FaceReconError
 
 MANIFEST = "manifest.jsonl"
@@ -28,9 +31,11 @@ class Place:
 
     Attributes:
         location: a path or an fsspec URL.
+        tars: results are packed into tars, see :mod:`batch.tars`.
     """
 
     location: str
+    tars: bool = False
 
     @property
     def remote(self) -> bool:
@@ -47,16 +52,19 @@ class Place:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """A folder to write a photo's files into; those of a URL must be given to :meth:`publish`."""
-        if not self.remote:
+        """A folder to write files into; those of a URL, and tars, must be given to :meth:`publish`."""
+        if not self.remote and not self.tars:
             yield Path(self.location)
             return
         with tempfile.TemporaryDirectory(prefix="facerecon-out-") as folder:
             yield Path(folder)
 
     def publish(self, folder: Path, files: Iterable[Path]) -> None:
-        """Puts files of a staging folder where they belong; nothing to do for a local place."""
+        """Puts files of a staging folder where they belong; nothing to do where they are there already."""
         if not self.remote:
+            for file in files if folder != self.home else ():
+                with atomic_write(self.home / file.relative_to(folder)) as part:
+                    shutil.copyfile(file, part)
             return
         system, root = filesystem(self.location)
         for file in files:
@@ -70,9 +78,22 @@ class Place:
         system, root = filesystem(self.location)
         return all(self._try(system.exists, f"{root.rstrip('/')}/{file}") for file in files)
 
-    def remove(self, files: Iterable[str]) -> None:
-        """Removes files (paths below the place) of a URL; a task clears a local place itself."""
+    def list_tars(self) -> list[str]:
+        """All tars of results, and those half written, as paths below the place."""
         if not self.remote:
+            folder = Path(self.location) / TARS
+            return [f"{TARS}/{file.name}" for file in sorted(folder.glob("*.tar"))] if folder.is_dir() else []
+        system, root = filesystem(self.location)
+        folder = f"{root.rstrip('/')}/{TARS}"
+        if not self._try(system.exists, folder):
+            return []
+        return [f"{TARS}/{PurePosixPath(path).name}" for path in self._try(system.ls, folder, False)]
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Removes files (paths below the place)."""
+        if not self.remote:
+            for file in files:
+                (Path(self.location) / file).unlink(missing_ok=True)
             return
         system, root = filesystem(self.location)
         for file in files:
@@ -103,6 +124,16 @@ class Place:
         except Exception as error:  # every protocol has errors of its own
             text = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
             raise PlaceError(f"{self.location} refuses: {text}.") from error
+
+
+def need_a_folder(output: str, command: str) -> None:
+    """Refuses URLs for commands that read back from the output what all photos come to together.
+
+    Raises:
+        FaceReconError: the output is a URL.
+    """
+    if is_remote(output):
+        raise FaceReconError(f"{command} writes to a folder of this machine, not to a URL.")
 
 
 class Saver:

@@ -54,7 +54,7 @@ class _Pool:
         kind = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._context: Any = multiprocessing.get_context(kind)
         if kind == "forkserver":  # what is imported once is shared by all
-            self._context.set_forkserver_preload(["batch.processes", "batch.photo_task"])
+            self._context.set_forkserver_preload(["batch.processes", *worker.task.modules])
         self._worker, self._threads = worker, max(1, (os.cpu_count() or 1) // number)
         self._children = [self._start() for _ in range(number)]
         self._deaths = 0  # since the last answer

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from batch.options import EngineOptions, Input, Output, PhotoOptions, ResumeOptions, RunOptions, grouped
+from batch.options import Input, JobOptions, Output, Tars, grouped
 from batch.photo_options import RestoringOptions, do_photos, make_settings
 from batch.photo_task import RESTORATION
 
@@ -25,13 +25,11 @@ def register(app: typer.Typer) -> None:
 def restore(
     input: Input,
     output_dir: Output,
-    photos: PhotoOptions,
+    job: JobOptions,
     restoring: RestoringOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
     aligned: Aligned = False,
     only_faces: OnlyFaces = False,
+    tars: Tars = False,
 ) -> None:
     """Restores the faces in photos.
 
@@ -42,6 +40,7 @@ def restore(
     python -m batch restore crops -o out --aligned --only-faces
     """
     if aligned:
-        photos = replace(photos, face_detector="aligned", detection_threshold=None, min_face=None)
-    settings = replace(make_settings((RESTORATION,), photos, restoring), only_faces=only_faces)
-    do_photos(settings, input, output_dir, photos, resume, engine, options)
+        photos = replace(job.photos, face_detector="aligned", detection_threshold=None, min_face=None)
+        job = replace(job, photos=photos)
+    settings = replace(make_settings((RESTORATION,), job.photos, restoring), only_faces=only_faces)
+    do_photos(settings, input, output_dir, job, tars=tars)

@@ -14,6 +14,7 @@ from batch.place import MANIFEST, Place
 from batch.ranks import Ranks
 from batch.sources import content_key
 from batch.statistics import write_statistics
+from batch.tars import unnamed
 from batch.task import Task
 from batch.worker import raise_if_full
 from facerecon.types import FaceReconError
@@ -42,6 +43,7 @@ class Progress:
     resume: ResumeOptions
     report: Report
     dry: bool = False  # only look
+    shared: bool = False  # other processes write to the place, too
     summary: Summary = field(default_factory=Summary)
 
     def __post_init__(self) -> None:
@@ -102,8 +104,11 @@ class Progress:
             self._note(record, False)
 
     def finish(self) -> None:
-        """Writes the statistics."""
-        files = write_statistics(self.manifest.reread(), self.place.home, self.task)
+        """Writes the statistics, and removes tars that hold nothing which counts."""
+        manifest = self.manifest.reread()
+        files = write_statistics(manifest, self.place.home, self.task)
+        if self.place.tars and not self.shared:
+            self.place.remove(unnamed(self.place.list_tars(), manifest.newest()))
         self.place.save([self.place.home / MANIFEST, *files])
 
     def _note(self, record: Record, earlier: bool) -> None:
@@ -113,6 +118,8 @@ class Progress:
         self.report(record, earlier)
 
     def _discard(self, record: Record) -> None:
+        if self.place.tars:
+            return  # other photos are in the same tar
         if self.place.remote:
             self.place.remove(record.files)
         else:

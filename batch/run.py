@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from batch.options import EngineOptions, Input, Output, PhotoOptions, ResumeOptions, RunOptions, grouped
+from batch.options import Input, JobOptions, Output, Tars, grouped
 from batch.photo_options import HeadOptions, PersonOptions, RestoringOptions, do_photos, make_settings
 from batch.photo_task import RECONSTRUCTION, RESTORATION
 
@@ -17,13 +17,11 @@ def register(app: typer.Typer) -> None:
 def run(
     input: Input,
     output_dir: Output,
-    photos: PhotoOptions,
+    job: JobOptions,
     restoring: RestoringOptions,
     heads: HeadOptions,
     person: PersonOptions,
-    resume: ResumeOptions,
-    engine: EngineOptions,
-    options: RunOptions,
+    tars: Tars = False,
 ) -> None:
     """Restores photos and rebuilds the heads in them.
 
@@ -33,6 +31,6 @@ def run(
 
     python -m batch run photo.jpg -o out --age 62 --formats glb,obj --images turntable
     """
-    settings = make_settings((RESTORATION, RECONSTRUCTION), photos, restoring, heads, person)
+    settings = make_settings((RESTORATION, RECONSTRUCTION), job.photos, restoring, heads, person)
     hint = "Open the demo page with: python app.py"
-    do_photos(settings, input, output_dir, photos, resume, engine, options, hint, heads.same_person)
+    do_photos(settings, input, output_dir, job, hint, heads.same_person, tars=tars)

@@ -18,7 +18,6 @@ from batch.place import Place
 from batch.ranks import Ranks
 from batch.sources import content_key, local_file
 from facerecon.images import focal_px_from_exif, load_image
-from facerecon.outputs import write_json
 from facerecon.types import Demographics, FaceReconError, PersonShape
 
 FILE = "person.json"
@@ -58,6 +57,8 @@ def with_shared_shape(settings: Settings, photos: Iterable[Photo], output: str, 
     Raises:
         FaceReconError: no photo shows a face, or a network cannot be loaded.
     """
+    from facerecon.outputs import write_json
+
     settings = replace(settings, faces="largest" if settings.faces == "all" else settings.faces)
     task, photos = PhotoTask(settings, device), list(photos)
     known = {"settings": task.settings(), "versions": task.versions(), "photos": [content_key(p) for p in photos]}
@@ -75,6 +76,8 @@ def _measure(task: PhotoTask, photos: list[Photo], key: str) -> SharedShape:
     task.pipeline.load(restoration=False)
     heads: list[Any] = []
     for photo in photos:
+        if photo.refusal is not None:
+            continue
         try:
             with local_file(photo) as path:
                 image = load_image(path)

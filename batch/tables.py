@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,28 @@ def write_table(table: Table, folder: Path) -> list[Path]:
     return files + [picture] if plot(table, picture) else files
 
 
+def sections(table: Table) -> Iterator[tuple[list[str], list[Row]]]:
+    """Columns and rows of each part of a table whose rows tell of the same things, without columns that are empty there."""
+    parts: list[tuple[set[int], list[Row]]] = []
+    for _, group in groupby(table.rows, key=lambda row: str(row[0]).partition(" / ")[0]):
+        rows = list(group)
+        filled = {i for row in rows for i, cell in enumerate(row) if i == 0 or cell != ""}
+        if parts and parts[-1][0] == filled:
+            parts[-1][1].extend(rows)
+        else:
+            parts.append((filled, rows))
+    for filled, rows in parts:
+        columns = sorted(filled)
+        yield [table.columns[i] for i in columns], [[row[i] for i in columns] for row in rows]
+
+
 def markdown(table: Table) -> str:
     """The table as docs/BENCHMARKS.md has it."""
     lines = [f"## {table.title}", ""] + ([table.note, ""] if table.note else [])
-    lines += [f"| {' | '.join(table.columns)} |", f"|{'---|' * len(table.columns)}"]
-    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in table.rows]
-    return "\n".join(lines) + "\n"
+    for columns, rows in sections(table):
+        lines += [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+        lines += [*(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows), ""]
+    return "\n".join(lines)
 
 
 def plot(table: Table, file: Path) -> bool:
@@ -71,31 +88,39 @@ def plot(table: Table, file: Path) -> bool:
         from matplotlib import pyplot
     except ImportError:
         return False
-    numeric = [
-        i for i, name in enumerate(table.columns)
-        if i and (not table.chart or name in table.chart) and any(isinstance(row[i], (int, float)) for row in table.rows)
-    ]  # fmt: skip
-    if not numeric:
+    parts = [(columns, rows, _numeric(table, columns, rows)) for columns, rows in sections(table)]
+    parts = [part for part in parts if part[2]]
+    if not parts:
         return False
-    figure, axes = pyplot.subplots(
-        1, len(numeric), figsize=(min(2.6 * len(numeric) + 1, 16), 0.3 * len(table.rows) + 1.6), squeeze=False
-    )
-    for axis, column in zip(axes[0], numeric):
-        rows = [(str(row[0]), row[column]) for row in table.rows if isinstance(row[column], (int, float))]
-        bars = axis.barh([name for name, _ in rows], [value for _, value in rows], color="#4878a8")
-        axis.bar_label(bars, fmt="%.3g", padding=2, fontsize=7)
-        axis.invert_yaxis()
-        axis.margins(x=0.18)
-        axis.set_title(table.columns[column], fontsize=9)
-        axis.tick_params(labelsize=7)
-        if column != numeric[0]:
-            axis.set_yticklabels([])
+    heights = [0.3 * len(rows) + 1.0 for _, rows, _ in parts]
+    width = min(2.6 * max(len(numeric) for _, _, numeric in parts) + 2, 20)
+    figure = pyplot.figure(figsize=(width, sum(heights) + 0.4), layout="constrained")
     figure.suptitle(table.title, fontsize=10)
-    figure.tight_layout()
-    with atomic_write(file) as part:
-        figure.savefig(part, dpi=120, format="png")
+    for (columns, rows, numeric), part in zip(parts, figure.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]):
+        axes = part.subplots(1, len(numeric), sharey=True, squeeze=False)[0]
+        axes[0].set_yticks(range(len(rows)), [str(row[0]) for row in rows])
+        axes[0].set_ylim(len(rows) - 0.4, -0.6)
+        for axis, column in zip(axes, numeric):
+            places = [i for i, row in enumerate(rows) if _is_number(row[column])]
+            bars = axis.barh(places, [rows[i][column] for i in places], color="#4878a8")
+            axis.bar_label(bars, [f"{rows[i][column]:.4g}" for i in places], padding=2, fontsize=7)
+            axis.margins(x=0.3)
+            axis.set_title(columns[column], fontsize=9)
+            axis.tick_params(labelsize=7)
+    with atomic_write(file) as part_file:
+        figure.savefig(part_file, dpi=110, format="png")
     pyplot.close(figure)
     return True
+
+
+def _numeric(table: Table, columns: list[str], rows: list[Row]) -> list[int]:
+    """Columns to draw."""
+    wanted = [i for i, name in enumerate(columns) if i and (not table.chart or name in table.chart)]
+    return [i for i in wanted if any(_is_number(row[i]) for row in rows)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _groups(values: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

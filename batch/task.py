@@ -49,10 +49,12 @@ class Task(ABC):
 
     Attributes:
         stages: names of what it does, such as ``("restoration",)``; each gets ``STAGE_stats.json``.
+        modules: what :meth:`load` and the others import; worker processes share what is imported before they begin.
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
     """
 
     stages: tuple[str, ...]
+    modules: tuple[str, ...] = ()
     max_side: int | None = None
 
     @abstractmethod

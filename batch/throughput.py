@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from batch.benchmarks import Asked
 from batch.inputs import find_photos
 from batch.tables import Table
 from batch.watch import Seen, watched
@@ -18,9 +19,9 @@ from facerecon.types import FaceReconError
 WARM_UP = 4  # photos whose time is not counted: processes start, code is compiled
 
 
-def throughput(data: Path, output: Path, limit: int | None, device: str) -> Table:
+def throughput(asked: Asked) -> Table:
     """Photos a second, CPU use and memory of a plain loop, and of a run with one and with two workers."""
-    count = limit or 48
+    data, count, device = asked.data, asked.limit or 48, asked.device
     with tempfile.TemporaryDirectory(prefix="facerecon-throughput-") as scratch:
         folder = Path(scratch) / "in"
         _repeat(data, folder, count)

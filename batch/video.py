@@ -66,6 +66,9 @@ class FrameOptions:
     chunk: Annotated[
         int, typer.Option(min=1, help="Frames after which what is done is safe against a kill.", rich_help_panel=_FRAMES)
     ] = 100
+    face_detector: Annotated[
+        str, typer.Option(help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_FRAMES)
+    ] = "mtcnn"
     detection_threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least score of a face.", rich_help_panel=_FRAMES)
     ] = None
@@ -75,7 +78,7 @@ class FrameOptions:
 
     def detector(self) -> dict[str, Any]:
         """Arguments of ``faces.create_detector`` that were given."""
-        options = {"threshold": self.detection_threshold, "min_face": self.min_face}
+        options = {"name": self.face_detector, "threshold": self.detection_threshold, "min_face": self.min_face}
         return {key: value for key, value in options.items() if value is not None}
 
 
@@ -152,7 +155,7 @@ def video(
 def _settings(
     restoring: RestoredOptions, layout: LayoutOptions, frames: FrameOptions, person: PersonOptions
 ) -> VideoSettings:
-    from facerecon.restoration.photo import UPSCALES
+    from facerecon.types import UPSCALES
     from facerecon.video.analysis import Wishes
     from facerecon.video.job import VideoSettings
     from facerecon.video.pictures import IMAGE_TYPES, Layout
@@ -177,9 +180,9 @@ def _settings(
 
 def make_parts(work: Work) -> tuple[FaceReconstructor, Any, dict[str, str]]:
     """The pipeline, the embedder that tells people apart (None where it has no weights), and their versions."""
-    from facerecon.checkpoints import CheckpointError, find_checkpoint
+    from facerecon.checkpoints import CheckpointError, checkpoint_version, find_checkpoint
     from facerecon.identity import IdentityEncoder
-    from facerecon.pipeline import FaceReconstructor, checkpoint_version
+    from facerecon.pipeline import FaceReconstructor
 
     pipeline = FaceReconstructor.from_pretrained(device=work.device, **work.detector)
     versions = pipeline.versions(restoration=work.settings.wishes.restore)

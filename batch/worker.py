@@ -19,6 +19,7 @@ from batch.inputs import Photo
 from batch.manifest import Record
 from batch.place import Place
 from batch.sources import content_key, local_file
+from batch.tars import pack
 from batch.task import Loaded, Task
 from facerecon.images import focal_px_from_exif, load_image
 from facerecon.types import FaceReconError, Image
@@ -125,7 +126,19 @@ class Worker:
         return items
 
     def _write(self, items: list[_Item]) -> list[Record]:
-        return [self._write_one(item) for item in items]
+        if not self.place.tars:
+            return [self._write_one(item) for item in items]
+        with self.place.staging() as folder:
+            packed = replace(self, place=Place(str(folder)))
+            records = [packed._write_one(item) for item in items]
+            try:
+                tar, named = pack(folder, records)
+                self.place.publish(folder, [tar] if tar else [])
+            except Exception as error:  # a store that refuses the tar must not end the run
+                raise_if_full(error)
+                failure = {"status": "failed", "files": (), "figures": {}, "error": _reason(error)}
+                return [replace(record, **failure) if record.status == "done" else record for record in records]
+            return named
 
     def _write_one(self, item: _Item) -> Record:
         name, record = item.photo.name, item.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -53,6 +54,14 @@ def find_checkpoint(name: str, revision: str | None = None) -> Path:
     if isinstance(downloaded, Path):
         return downloaded
     raise CheckpointError(_not_found(name, f"nor on the Hub ({repo}: {_first_line(downloaded)})"))
+
+
+def checkpoint_version(path: Path) -> str:
+    """Twelve digits of the SHA-256 of a checkpoint's file, or of all safetensors files of its folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ Names and the keys of ``parameters/*.json`` are documented in docs/OUTPUTS.md.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facerecon.export import FORMATS, Clip, export_head
+from facerecon.export import Clip, export_head
 from facerecon.export.obj import write_plain_obj
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head.bases import LinearBasis, fit_basis
 from facerecon.images import atomic_write, save_image
+from facerecon.output_names import CROP_SIDE
 from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_camera
 from facerecon.rendering.turntable import turntable_frames, write_video
 from facerecon.restoration.photo import enlarge
 from facerecon.restoration.scoring import doubts
 from facerecon.types import CROP_SCALE, Image, Reconstruction, Restoration
 
-RESTORATION_FOLDERS = ("restored", "faces", "comparisons")
-RECONSTRUCTION_FOLDERS = ("heads", "renders", "parameters", "codes")
-FOLDERS = RESTORATION_FOLDERS + RECONSTRUCTION_FOLDERS
-PICTURES = ("overlay", "geometry", "texture", "normals", "depth", "crop", "turntable")
-_ENDINGS = {
-    "restored": r"\.png",
-    "faces": r"_\d{2,}_restored\.png",
-    "comparisons": r"_compare\.jpg",
-    "heads": r"_\d{2,}(_flame|_bfm|_gnm)?\.(glb|gltf|obj|mtl|png|ply|npz|splat\.ply)",
-    "renders": r"_\d{2,}_(overlay|geometry|texture|normals|depth|crop|turntable)\.\w+",
-    "parameters": r"_\d{2,}\.json",
-    "codes": r"_\d{2,}\.npz",
-}
 COMPARISON_SIDE = 1200  # pixels, the longer side of each half
 GEOMETRY_SIDE = 768
-CROP_SIDE = 224
 OVERLAY_OPACITY = 0.85
 TURNTABLE_SIDE = 384
 
@@ -256,23 +242,6 @@ def side_by_side(before: Image, after: Image) -> Image:
     halves = [cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in (before, after)]
     gap = np.full((size[1], 8, 3), 255, np.uint8)
     return np.hstack([halves[0], gap, halves[1]])
-
-
-def existing_files(folder: Path, name: str, folders: Iterable[str] = FOLDERS) -> list[Path]:
-    """Every file of a photo that lies in an output folder, whole or cut short, whatever settings wrote it."""
-    found = []
-    for sub in folders:
-        place = (folder / sub / name).parent
-        pattern = re.compile(r"(\.part-)?" + re.escape(Path(name).name) + _ENDINGS[sub])
-        if place.is_dir():
-            found += [file for file in sorted(place.iterdir()) if pattern.fullmatch(file.name)]
-    return found
-
-
-def photo_of(file_name: str, folder: str) -> str | None:
-    """The last part of the name of the photo that a file of one of ``FOLDERS`` belongs to; None for a strange file."""
-    found = re.fullmatch(r"(?:\.part-)?(.+?)" + _ENDINGS[folder], file_name)
-    return found[1] if found else None
 
 
 def _save(path: Path, image: Image) -> None:

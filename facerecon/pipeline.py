@@ -5,22 +5,19 @@ The page and the command line call this module; no step of it exists elsewhere.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facerecon import __version__
-from facerecon.checkpoints import find_checkpoint
+from facerecon.checkpoints import WEIGHTS, checkpoint_version, find_checkpoint
 from facerecon.faces.choose import choose_faces
 from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
-    UPSCALES,
     align_face,
     align_surroundings,
     check_upscale,
@@ -30,6 +27,7 @@ from facerecon.restoration.photo import (
 )
 from facerecon.steps import StepListener, Steps
 from facerecon.types import (
+    UPSCALES,
     Demographics,
     Face,
     FaceReconError,
@@ -46,6 +44,8 @@ from facerecon.types import (
 
 MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
+# Those that a part uses where they are there: their change, too, is a reason to do photos again.
+_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity")}
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
@@ -144,10 +144,13 @@ class FaceReconstructor:
         Raises:
             CheckpointError: a checkpoint that is needed was not found.
         """
-        parts = ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction
+        parts = ["detector"] + ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction
         versions = {"facerecon": __version__}
         for part in parts:
-            for name in _CHECKPOINTS[part]:
+            for name in _OPTIONAL.get(part, ()) if part not in self._handed_over else ():
+                if (WEIGHTS / name).exists():
+                    versions[name] = checkpoint_version(WEIGHTS / name)
+            for name in _CHECKPOINTS.get(part, ()):
                 if part in self._handed_over:
                     versions[name] = str(getattr(self._handed_over[part], "version", "custom"))
                 else:
@@ -347,14 +350,6 @@ class FaceReconstructor:
         )
         pairs = iter(zip(flat, scales))
         return [[_to_photo(next(heads), *next(pairs)) for _ in found] for found in chosen]
-
-
-def checkpoint_version(path: Path) -> str:
-    """Twelve digits of the SHA-256 of a checkpoint's file, or of all safetensors files of its folder."""
-    digest = hashlib.sha256()
-    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def reconstruction_sources(

@@ -8,6 +8,7 @@ import pytest
 
 from facerecon import outputs
 from facerecon.head.model import HeadModel
+from facerecon.output_names import FORMATS, PICTURES, existing_files
 from facerecon.pipeline import FaceReconstructor
 from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_photo
 
@@ -51,8 +52,8 @@ def test_every_promised_file_is_written(result) -> None:
     folder, photo, done, head = result
     (found,) = done.reconstructions
     files = outputs.write_restoration(folder, "sub/a", photo, done.restoration, comparison=True)
-    files += outputs.write_head(folder, "sub/a", found, head, outputs.FORMATS)
-    files += outputs.write_pictures(folder, "sub/a", photo, found, head, outputs.PICTURES)
+    files += outputs.write_head(folder, "sub/a", found, head, FORMATS)
+    files += outputs.write_pictures(folder, "sub/a", photo, found, head, PICTURES)
     files.append(outputs.write_parameters(folder, "sub/a", photo, found, head, {"facerecon": "x"}))
     files.append(outputs.write_codes(folder, "sub/a", found, head))
     names = {file.relative_to(folder).as_posix() for file in files}
@@ -66,7 +67,7 @@ def test_every_promised_file_is_written(result) -> None:
     }  # fmt: skip
     on_disk = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     assert on_disk == names
-    assert set(outputs.existing_files(folder, "sub/a")) == {folder / name for name in names}
+    assert set(existing_files(folder, "sub/a")) == {folder / name for name in names}
 
 
 def test_parameters_have_the_documented_keys(result) -> None:
@@ -80,14 +81,3 @@ def test_parameters_have_the_documented_keys(result) -> None:
     assert set(values["demographics"]) == {"age", "gender", "race", "ethnicity", "source"}
     documented = (Path(__file__).parents[1] / "docs" / "OUTPUTS.md").read_text()
     assert all(f"`{key}`" in documented for key in PARAMETER_KEYS)
-
-
-def test_files_of_another_photo_are_not_taken_for_ours(tmp_path: Path) -> None:
-    others = [
-        "restored/a_00.png", "restored/ab.png", "faces/a_b_00_restored.png", "heads/a_00_00.glb", "parameters/b_00.json"
-    ]  # fmt: skip
-    ours = ["restored/a.png", "faces/a_01_restored.png", "heads/.part-a_00.glb"]
-    for name in others + ours:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert outputs.existing_files(tmp_path, "a") == [tmp_path / name for name in ours]

@@ -12,9 +12,8 @@ from facerecon.export.mesh import surface, uv_split_mesh
 from facerecon.export.obj import write_obj
 from facerecon.export.ply import write_ply
 from facerecon.export.rig import build_rig
+from facerecon.output_names import FORMATS
 from facerecon.types import FaceReconError, Reconstruction
-
-FORMATS = ("glb", "obj", "ply", "gltf")
 
 
 class ExportError(FaceReconError):

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facerecon.faces.views import Candidates, ViewingDetector
 from facerecon.types import FaceReconError, Image
 
 _PYRAMID_STEP = 0.709
@@ -105,6 +106,26 @@ class MtcnnCascade:
         sides = boxes[:, 2:] - boxes[:, :2]
         points = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 0.5
         return shifts, points, scores[:, 1]
+
+
+class MtcnnDetector(ViewingDetector):
+    """MTCNN, with photos brought to a size that suits it, and further looks when it sees nothing.
+
+    Args: as for ``create_detector``.
+    """
+
+    def __init__(self, threshold: float = 0.85, min_face: int = 20) -> None:
+        super().__init__(threshold, min_face)
+        self._cascade = MtcnnCascade((0.6, 0.7, self.lowest_score))
+
+    def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:
+        """What is in each view; see :meth:`ViewingDetector.look`."""
+        return [self._look(view, max(12.0, size)) for view, size in zip(views, smallest)]
+
+    def _look(self, view: Image, smallest: float) -> Candidates:
+        boxes, points, scores = self._cascade.run(view, smallest)
+        keep = suppress(boxes, scores, 0.4)
+        return Candidates(boxes[keep], points[keep], scores[keep])
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float, of_smaller: bool = False) -> np.ndarray:

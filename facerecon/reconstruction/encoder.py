@@ -65,6 +65,7 @@ class HeadCode:
         gender: (B,) in [0, 1], 1 = male.
         ancestry: (B, 3) summing to one.
         logits: gender (B,) and ancestry (B, 3) before their squashing, for losses.
+        features: (B, F) what all this was read from: the last hidden layer, then the cells of the last maps.
     """
 
     identity: Tensor
@@ -78,6 +79,7 @@ class HeadCode:
     gender: Tensor
     ancestry: Tensor
     logits: dict[str, Tensor]
+    features: Tensor
 
     def project(self, points: Tensor) -> Tensor:
         """Points (B, N, 3) of the head's frame in the crop: (B, N, 2) crop sides from its centre."""
@@ -110,8 +112,10 @@ class HeadEncoder(nn.Module):
 
     def forward(self, crops: Tensor) -> HeadCode:
         """Crops (B, 3, S, S) in [0, 1] of the ``"head"`` template."""
-        features = self.trunk(crops)
-        values = self.out(features + F.relu(self.hidden(features))).float()
+        cells = self.trunk.cells(crops)
+        features = self.trunk.read(cells)
+        hidden = features + F.relu(self.hidden(features))
+        values = self.out(hidden).float()
         part = dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=1)))
         camera, limit = part["camera"], self.config.limit
         light = 0.3 * part["lighting"].unflatten(1, (9, 3)) * EVEN_LIGHT
@@ -128,6 +132,7 @@ class HeadEncoder(nn.Module):
             gender=torch.sigmoid(part["gender"][:, 0]),
             ancestry=part["ancestry"].softmax(1),
             logits={"gender": part["gender"][:, 0], "ancestry": part["ancestry"]},
+            features=torch.cat((hidden, cells), dim=1).float(),
         )
 
 

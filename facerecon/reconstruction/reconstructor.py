@@ -20,6 +20,7 @@ from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fusion import contradictions, reconcile
+from facerecon.reconstruction.metric_shape import MetricShaper
 from facerecon.reconstruction.quality import assess
 from facerecon.reconstruction.same_person import put_shape
 from facerecon.reconstruction.texture import TextureResult, unproject
@@ -30,6 +31,7 @@ from facerecon.types import (
     FaceReconError,
     HeadParameters,
     Image,
+    PersonShape,
     Reconstruction,
     ReconstructionOptions,
 )
@@ -46,21 +48,32 @@ class HeadReconstructor:
         encoder: the network, on its device and in its dtype.
         head: the head model that the encoder was trained on.
         estimator: puts age, gender and race into words, and judges whether the photo contradicts what a user states.
+        shaper: gives the shape in the encoder's place; pose and expression stay.
     """
 
-    def __init__(self, encoder: HeadEncoder, head: HeadModel, estimator: DemographicsEstimator | None = None) -> None:
+    def __init__(
+        self,
+        encoder: HeadEncoder,
+        head: HeadModel,
+        estimator: DemographicsEstimator | None = None,
+        shaper: MetricShaper | None = None,
+    ) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
-        self.encoder, self.head, self.estimator = encoder.eval(), head, estimator
+        self.encoder, self.head, self.estimator, self.shaper = encoder.eval(), head, estimator, shaper
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
 
     @classmethod
     def from_pretrained(
-        cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None
+        cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True
     ) -> HeadReconstructor:
-        """Loads ``weights/reconstruction`` or a safetensors file, and ``weights/demographics``.
+        """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``, and ``weights/shape`` with
+        ``weights/identity`` where they are there and were trained on this encoder.
+
+        Args:
+            metric: False leaves the shape to the encoder.
 
         Raises:
             FaceReconError: no checkpoint was found, or it does not fit.
@@ -68,7 +81,8 @@ class HeadReconstructor:
         where = resolve_device(device)
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
-        return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device))
+        shaper = MetricShaper.shipped(device) if metric and path is None else None
+        return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device), shaper)
 
     def encode(
         self,
@@ -111,9 +125,17 @@ class HeadReconstructor:
             matrices = [reconstruction_matrix(face.points, self.size, options.crop_scale) for face in faces[part]]
             crops = [warp(image, matrix, self.size) for image, matrix in zip(images[part], matrices)]
             code, estimates = self._look(crops), self._estimates(images[part], faces[part])
+            shaped = None
+            if self.shaper is not None and options.person is None:
+                shaped = self.shaper.shape(code, images[part], faces[part], demographics[part])
             for i, (crop, matrix) in enumerate(zip(crops, matrices)):
                 shape, known, focal = images[start + i].shape, demographics[start + i], focal_px[start + i]
-                parameters = self._parameters(code, i, matrix, shape, known, focal, estimates[i])
+                parameters = self._parameters(shaped or code, i, matrix, shape, known, focal, estimates[i])
+                if shaped is not None:
+                    # Another shape than the encoder's moves the landmarks: the pose brings them back to the photo.
+                    own = self._parameters(code, i, matrix, shape, None, focal)
+                    measured = PersonShape(parameters.identity, parameters.mean_weights, parameters.demographics)
+                    parameters = put_shape(own, self.geometry(own)[1], measured, self.head)
                 if options.person is not None:
                     parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
                 found.append((parameters, crop))

@@ -23,6 +23,9 @@ from facerecon.rendering import rasterize
 GUTTER = 16 / 1024
 """Width of the border painted around each chart against bleeding in mipmaps, as a share of the texture's side."""
 
+SOFT_MASKS = ("ears", "eyes", "face", "lips", "neck", "scalp")
+"""Region masks that are kept as pictures; each takes 4 MB."""
+
 _ATLASES: WeakKeyDictionary[HeadModel, dict[int, "TextureAtlas"]] = WeakKeyDictionary()
 
 
@@ -83,7 +86,7 @@ class TextureAtlas:
         skin: (S, S) bool, texels of the material ``skin``.
         neck_faces: (F,) bool, triangles of the neck.
         height: (S, S) float32 metres above the eyes, on the average adult.
-        masks: the head's region masks by name, (S, S) float32 in [0, 1].
+        masks: the head's ``SOFT_MASKS`` by name, (S, S) float32 in [0, 1].
         graph: the skin's vertices as a graph, to spread colours over.
         seams: where charts meet on the surface.
     """
@@ -104,9 +107,8 @@ class TextureAtlas:
             self.template = head.vertices()[0].cpu().numpy().astype(np.float32)
         self.neck_faces = head.masks["neck"].cpu().numpy()[self.faces].all(1)
         self.height = self.spread(self.template[:, 1:2])[..., 0]
-        vertex_masks = np.stack([mask.cpu().numpy() for mask in head.masks.values()], axis=1)
-        soft = self.spread(vertex_masks.astype(np.float32))
-        self.masks = {name: np.ascontiguousarray(soft[..., i]) for i, name in enumerate(head.masks)}
+        masks = ((name, head.masks[name].cpu().numpy().astype(np.float32)) for name in SOFT_MASKS)
+        self.masks = {name: self.spread(mask[:, None])[..., 0] for name, mask in masks}
         skin_faces = self.faces[materials == self.material_labels.index("skin")]
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)

@@ -70,6 +70,13 @@ class ResidualTrunk(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] to (B, features)."""
+        return self.read(self.cells(crops))
+
+    def cells(self, crops: Tensor) -> Tensor:
+        """The last maps side by side, (B, reduced * cells), of crops (B, 3, S, S) in [0, 1]."""
         x = F.relu(self.stem(F.pixel_unshuffle((crops - 0.5) * 4, 2)))
-        x = F.relu(self.reduce(self.stages(x)))
-        return F.relu(self.project(x.flatten(1)))
+        return F.relu(self.reduce(self.stages(x))).flatten(1)
+
+    def read(self, cells: Tensor) -> Tensor:
+        """(B, features) from what :meth:`cells` gives."""
+        return F.relu(self.project(cells))

@@ -31,6 +31,7 @@ MODES: tuple[Mode, ...] = ("texture", "geometry", "normals", "depth")
 CLAY = (0.72, 0.70, 0.68)
 MOUTH_SHADE = 0.45  # light that reaches the mouth's inside, which the harmonics do not shadow
 BACKGROUND = (244, 244, 246)
+BLOCK = 1 << 17  # pixels that are coloured at a time, so that a large picture takes little memory
 # Key light from the upper left, fill from the right, rim from above and behind.
 _STUDIO = ((-0.6, 0.6, 0.9), (0.9, 0.1, 0.6), (0.1, 1.0, -0.7))
 _STUDIO_STRENGTH = (0.78, 0.13, 0.24)
@@ -103,9 +104,10 @@ def render_layer(
     principal = torch.as_tensor(np.asarray(principal_point), dtype=torch.float32).reshape(1, 2)
     pixels = scale_pixels(pixel_vertices(vertices, torch.tensor([float(focal_px)]), principal), supersample)
     fragments = rasterize(pixels, faces, height * supersample, width * supersample)
-    seen = fragments.mask
-    colour = _colour(mode, vertices, pixels, head, faces, uv_faces, fragments, texture, lighting)
-    layer = torch.cat((colour.clamp(0, 1) * seen[..., None], seen[..., None].float()), dim=-1)[0].numpy()
+    seen = fragments.mask[0].numpy()
+    layer = np.zeros((*seen.shape, 4), np.float32)
+    layer[seen, 3] = 1
+    layer[seen, :3] = _colour(mode, vertices, pixels, head, faces, uv_faces, fragments, texture, lighting).clamp(0, 1)
     return cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA) if supersample > 1 else layer
 
 
@@ -120,24 +122,40 @@ def _colour(
     texture: Image | None,
     lighting: np.ndarray | Tensor | None,
 ) -> Tensor:
-    """Colour of every pixel, (1, H, W, 3) sRGB."""
+    """Colour of every pixel that sees the head, (P, 3) sRGB."""
+    blocks = _seen_blocks(fragments)
+    if not blocks:
+        return torch.zeros(0, 3)
     if mode == "depth":
-        return _depth_colour(pixels, faces, fragments)
-    if mode == "texture":
-        image = torch.from_numpy(np.ascontiguousarray(texture)).permute(2, 0, 1)[None].float() / 255
-        albedo = sample_texture(image, interpolate(head.uv.cpu()[None].float(), uv_faces, fragments))
-        if lighting is None:
-            return albedo
-        albedo = srgb_to_linear(albedo)
+        return _depth_colour(torch.cat([interpolate(pixels[..., 2:], faces, block)[0, 0] for block in blocks]))
+    image = None if mode != "texture" else torch.from_numpy(np.ascontiguousarray(texture)).permute(2, 0, 1)[None].float() / 255
     # Normals come from all triangles, so that a subset has no false edge at its rim.
     whole = vertex_normals(vertices, head.faces.cpu())
-    normals = functional.normalize(interpolate(whole, faces, fragments), dim=-1)
-    if mode == "normals":
-        return normals * 0.5 + 0.5
-    if mode == "geometry":
-        albedo = interpolate(_clay(head, vertices.shape[1]), faces, fragments)
     light = studio_light() if lighting is None else torch.as_tensor(np.asarray(lighting), dtype=torch.float32)
-    return linear_to_srgb(shade(albedo, normals, light[None]))
+    clay = _clay(head, vertices.shape[1])
+
+    def draw(block: Fragments) -> Tensor:
+        if image is not None:
+            albedo = sample_texture(image, interpolate(head.uv.cpu()[None].float(), uv_faces, block))
+            if lighting is None:
+                return albedo
+            albedo = srgb_to_linear(albedo)
+        normals = functional.normalize(interpolate(whole, faces, block), dim=-1)
+        if mode == "normals":
+            return normals * 0.5 + 0.5
+        if mode == "geometry":
+            albedo = interpolate(clay, faces, block)
+        return linear_to_srgb(shade(albedo, normals, light[None]))
+
+    return torch.cat([draw(block)[0, 0] for block in blocks])
+
+
+def _seen_blocks(fragments: Fragments) -> list[Fragments]:
+    """The pixels of one picture that see a surface, in order, as pictures of one row and at most ``BLOCK`` columns."""
+    seen = fragments.mask
+    index, weights = fragments.face_index[seen], fragments.barycentric[seen]
+    pairs = zip(index.split(BLOCK), weights.split(BLOCK))
+    return [Fragments(i[None, None], w[None, None]) for i, w in pairs if len(i)]
 
 
 def _clay(head: Topology, count: int) -> Tensor:
@@ -148,13 +166,10 @@ def _clay(head: Topology, count: int) -> Tensor:
     return clay
 
 
-def _depth_colour(pixels: Tensor, faces: Tensor, fragments: Fragments) -> Tensor:
-    depth = interpolate(pixels[..., 2:], faces, fragments)
-    seen = depth[fragments.mask]
-    if not len(seen):
-        return depth.expand(-1, -1, -1, 3)
-    near, far = seen.min(), seen.max()
-    return (1.0 - 0.85 * (depth - near) / (far - near).clamp_min(1e-6)).expand(-1, -1, -1, 3)
+def _depth_colour(depth: Tensor) -> Tensor:
+    """Grey (P, 3) of depths (P, 1): near is bright."""
+    near, far = depth.min(), depth.max()
+    return (1.0 - 0.85 * (depth - near) / (far - near).clamp_min(1e-6)).expand(-1, 3)
 
 
 def composite(layer: np.ndarray, background: Image | tuple[int, int, int] | None = None, opacity: float = 1.0) -> Image:

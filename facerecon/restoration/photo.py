@@ -10,9 +10,8 @@ import numpy as np
 from facerecon.faces.align import similarity_from_points, warp
 from facerecon.faces.paste import paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
-from facerecon.types import Face, FaceReconError, Image, RestoredFace
+from facerecon.types import UPSCALES, Face, FaceReconError, Image, RestoredFace
 
-UPSCALES = (1, 2, 4)
 CROP_SIZES = (256, 384, 512, 768, 1024)  # pixels; a crop is about as fine as the photo
 MAX_OUTPUT_PIXELS = 64_000_000
 

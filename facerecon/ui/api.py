@@ -16,8 +16,7 @@ import gradio as gr
 
 from facerecon import outputs
 from facerecon.demographics import GENDERS, RACES, check_demographics
-from facerecon.restoration.photo import UPSCALES
-from facerecon.types import Demographics, FaceReconError, Image, Reconstruction, Restoration, Result
+from facerecon.types import UPSCALES, Demographics, FaceReconError, Image, Reconstruction, Restoration, Result
 from facerecon.ui import visitors
 from facerecon.ui.engine import Engine
 from facerecon.ui.errors import sentence

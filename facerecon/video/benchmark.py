@@ -181,6 +181,19 @@ def _noisy(frames: list[Image]) -> Iterator[Image]:
         yield np.clip(frame + rng.normal(0, NOISE, frame.shape), 0, 255).astype(np.uint8)
 
 
+def run(pipeline: FaceReconstructor, photo: Path, frames: int, restore: bool = False) -> dict:
+    """The numbers of :func:`measure` for both videos made from a photo of one face."""
+    image = load_image(photo)
+    scale = SIDE / max(image.shape[:2])
+    size = [round(side * scale) // 2 * 2 for side in image.shape[1::-1]]
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    numbers = {}
+    for video, make in (("rendered head", rendered_video), ("moved photo", moved_photo)):
+        truth = make(pipeline, image, frames)
+        numbers[video] = measure(pipeline, truth, *analyse(pipeline, truth, restore))
+    return numbers
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -189,18 +202,11 @@ def main() -> None:
     parser.add_argument("--restore", action="store_true", help="rebuild heads from restored faces")
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()
-    pipeline = FaceReconstructor.from_pretrained()
-    photo = load_image(arguments.photo)
-    scale = SIDE / max(photo.shape[:2])
-    size = [round(side * scale) // 2 * 2 for side in photo.shape[1::-1]]
-    photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    numbers = {}
-    for video, make in (("rendered head", rendered_video), ("moved photo", moved_photo)):
-        truth = make(pipeline, photo, arguments.frames)
-        numbers[video] = measure(pipeline, truth, *analyse(pipeline, truth, arguments.restore))
-        for method, series in numbers[video].items():
+    numbers = run(FaceReconstructor.from_pretrained(), arguments.photo, arguments.frames, arguments.restore)
+    for video, by_method in numbers.items():
+        for method, series in by_method.items():
             for name, values in series.items():
-                print(video, method, name, {key: round(value, 3) for key, value in values.items()}, flush=True)
+                print(video, method, name, {key: round(value, 3) for key, value in values.items()})
     if arguments.output:
         write_json(arguments.output, numbers)
 

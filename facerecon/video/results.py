@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from facerecon.outputs import existing_files, write_head, write_json, write_parameters
+from facerecon.output_names import existing_files
+from facerecon.outputs import write_head, write_json, write_parameters
 from facerecon.video.heads import clip_of, write_parquet
 from facerecon.video.job import VideoJob
 from facerecon.video.people import Performance

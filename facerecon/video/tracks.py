@@ -1,23 +1,30 @@
-"""Follows every face of a video: found every few frames, followed by flow in between."""
+"""Follows every face of a video: found every few frames, followed by flow in between, which landmarks may correct."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from facerecon.faces.align import fit_similarity, points_from_landmarks
 from facerecon.faces.detect import FaceDetector
 from facerecon.types import Face, Image
-from facerecon.video.flow import follow_face, grey_picture
+from facerecon.video.flow import follow_face, grey_picture, move_face
 from facerecon.video.scenes import SceneCuts
+
+if TYPE_CHECKING:
+    from facerecon.faces.landmarker import FaceLandmarker
 
 LEAST_OVERLAP = 0.3  # intersection over union under which two boxes are two faces
 PATIENCE = 50  # frames for which a face that was lost may come back under its number
 UNSEEN_LOOKS = 2  # looks of the detector that may miss a face which flow still follows
 # What a new detection counts beside the place flow gives: the rest of its error averages out.
 DETECTION_WEIGHT = 0.4
+# The same for landmarks, which are seen in every frame: flow brings them along, so that averaging adds no lag.
+LANDMARK_WEIGHT = 0.3
+FOLLOWED = 0.3  # confidence from which landmarks count
 
 
 @dataclass
@@ -57,11 +64,12 @@ class FaceTracker:
 
     Args:
         detector: finds faces.
-        every: frames from one look of the detector to the next. It also looks after a cut and when flow loses a face.
+        every: frames from one look of the detector to the next. It also looks after a cut and when a face is lost.
+        landmarker: corrects flow by the landmarks of every frame, and follows faces that flow loses; None for flow alone.
     """
 
-    def __init__(self, detector: FaceDetector, every: int = 5) -> None:
-        self.detector, self.every = detector, every
+    def __init__(self, detector: FaceDetector, every: int = 5, landmarker: FaceLandmarker | None = None) -> None:
+        self.detector, self.every, self.landmarker = detector, every, landmarker
         self.scene = 0
         self._cuts = SceneCuts()
         self._tracks: list[Track] = []
@@ -75,7 +83,7 @@ class FaceTracker:
             self._tracks, self._since = [], self.every
         grey, scale = grey_picture(image)
         self._since += 1
-        followed = self._follow(grey, scale)
+        followed = self._follow(image, grey, scale)
         seen: set[int] = set()
         if self._since >= self.every or not followed:
             self._since = 0
@@ -85,19 +93,31 @@ class FaceTracker:
         there = [track for track in self._tracks if not track.lost]
         return [Sighting(track.number, track.face, track.number in seen) for track in there]
 
-    def _follow(self, grey: np.ndarray, scale: float) -> bool:
-        """Moves every face by flow; False where one was lost just now."""
-        all_there = True
+    def _follow(self, image: Image, grey: np.ndarray, scale: float) -> bool:
+        """Moves every face to where it went; False where one was lost just now."""
+        there = [track for track in self._tracks if not track.lost]
         for track in self._tracks:
-            if track.lost:
-                track.lost += 1
-                continue
-            face = follow_face(self._grey, grey, scale, track.face) if self._grey.shape == grey.shape else None
+            track.lost += bool(track.lost)
+        for track, face in zip(there, self._moved(image, grey, scale, [track.face for track in there])):
             if face is None or not _is_inside(face, grey.shape, scale):
-                track.lost, all_there = 1, False
+                track.lost = 1
             else:
                 track.face = face
-        return all_there
+        return not any(track.lost for track in there)
+
+    def _moved(self, image: Image, grey: np.ndarray, scale: float, faces: list[Face]) -> list[Face | None]:
+        """Where faces of the frame before are in this one; None for those that were lost."""
+        if self._grey.shape != grey.shape or not faces:
+            return [None] * len(faces)
+        flowed = [follow_face(self._grey, grey, scale, face) for face in faces]
+        if self.landmarker is None:
+            return flowed
+        starts = [moved or face for moved, face in zip(flowed, faces)]
+        seen = self.landmarker.predict(image, starts, looks=1, mirrored=False)
+        return [
+            corrected(start, points, 1.0 if moved is None else LANDMARK_WEIGHT) if sure >= FOLLOWED else moved
+            for start, moved, points, sure in zip(starts, flowed, points_from_landmarks(seen.points), seen.confidence)
+        ]
 
     def _look(self, image: Image) -> set[int]:
         """Brings tracks and detections together; returns the numbers that were seen."""
@@ -160,6 +180,14 @@ def match(tracked: list[Face], found: list[Face]) -> list[tuple[int, int]]:
     table = np.array([[overlap(a.box, b.box) for b in found] for a in tracked])
     table[table < LEAST_OVERLAP] = 0
     return [(int(r), int(c)) for r, c in zip(*linear_sum_assignment(-table)) if table[r, c] > 0]
+
+
+def corrected(face: Face, points: np.ndarray, weight: float) -> Face:
+    """A face whose five points move by ``weight`` of the way to others (5, 2); the box goes with them."""
+    points = face.points + weight * (points - face.points)
+    matrix = fit_similarity(face.points, points)
+    moved = move_face(face, matrix, float(np.hypot(*matrix[:, 0])))
+    return replace(moved, points=points.astype(np.float32))
 
 
 def blend(followed: Face, found: Face) -> Face:

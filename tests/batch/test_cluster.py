@@ -13,7 +13,7 @@ import typer
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from batch import cluster, embed, embed_task
+from batch import cluster, embed, embed_task, face_task
 from facerecon.identity import IdentityEncoder
 from tests.fakes import FakeDetector
 
@@ -39,7 +39,7 @@ class ColourEncoder:
 def encoder(monkeypatch) -> ColourEncoder:
     stand_in = ColourEncoder()
     monkeypatch.setattr(IdentityEncoder, "from_pretrained", classmethod(lambda cls, device="auto": stand_in))
-    monkeypatch.setattr(embed_task, "create_detector", lambda **options: FakeDetector())
+    monkeypatch.setattr(face_task, "create_detector", lambda **options: FakeDetector())
     monkeypatch.setattr(embed_task.EmbedTask, "versions", lambda self: {"identity": "fake"})
     return stand_in
 

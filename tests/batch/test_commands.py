@@ -146,8 +146,9 @@ def test_nested_results_become_rows() -> None:
     assert table.rows == [["all", 3, ""], ["by_yaw / 0_15", 2, 1.5]]
 
 
-def test_every_table_has_a_command_and_missing_data_is_one_sentence(tmp_path: Path) -> None:
-    code, said = call("evaluate", "restoration", "--data", tmp_path, "-o", tmp_path / "out")
-    assert code == 1 and "degradations.csv" in said and "Traceback" not in said
-    code, said = call("evaluate", "head", "-o", tmp_path / "out", "--quiet")
-    assert code == 0 and (tmp_path / "out/head.md").exists()
+def test_parts_that_tell_of_other_things_stand_apart(tmp_path: Path) -> None:
+    values = {"levels": {"light": {"dB": 1.0}, "heavy": {"dB": 2.0, "ms": 3}}, "gains": {"old": {"count": 4}, "young": {"count": 5}}}
+    table = tables.table_of("t", "T", values)
+    assert [columns for columns, _ in tables.sections(table)] == [["what", "dB", "ms"], ["what", "count"]]
+    assert "| what | count |\n|---|---|\n| gains / old | 4 |" in tables.markdown(table)
+    assert tables.plot(table, tmp_path / "t.png")

@@ -21,8 +21,11 @@ def app() -> typer.Typer:
     def main() -> None:
         """Makes ``show`` a command of its own."""
 
-    def show(input: str, options: RunOptions, fidelity: float = 0.7, save_comparison: bool = False, formats: str = "glb") -> None:
-        print(input, fidelity, save_comparison, formats, options.quiet)
+    def show(
+        input: str, options: RunOptions, fidelity: float = 0.7, save_comparison: bool = False, formats: str = "glb",
+        restored: bool = True,
+    ) -> None:  # fmt: skip
+        print(input, fidelity, save_comparison, formats, options.quiet, *([] if restored else ["as it was"]))
 
     app.command("show")(grouped(show))
     return app
@@ -40,9 +43,18 @@ def test_any_option_comes_from_the_file_and_the_command_line_wins(app: typer.Typ
     assert said(app, "other", "--config", str(file), "--fidelity", "1") == (0, "other 1.0 True glb,obj True")
 
 
+def test_an_option_may_be_set_by_its_opposite(app: typer.Typer, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("no-restored: true")
+    assert said(app, "x", "--config", str(file)) == (0, "x 0.7 False glb False as it was")
+    file.write_text("restored: no")
+    assert said(app, "x", "--config", str(file)) == (0, "x 0.7 False glb False as it was")
+
+
 @pytest.mark.parametrize(
     "text, sentence",
     [
+        ("no-restored: 3", "must be yes or no"),
         ("fidelty: 1", "'fidelty', which is no option"),
         ("config: other.yaml", "'config', which is no option"),
         ("- fidelity", "option: value"),

@@ -191,7 +191,7 @@ def test_new_photos_cost_no_look_for_old_files(source: Path, monkeypatch: pytest
     run = Run(source)
     run()
     PillowImage.fromarray(make_photo(60, 80, 9)).save(source / "d.png")
-    monkeypatch.setattr("facerecon.outputs.existing_files", lambda *_: 1 / 0)
+    monkeypatch.setattr("batch.photo_task.existing_files", lambda *_: 1 / 0)
     assert run().done == 1
 
 

@@ -60,7 +60,7 @@ def arguments(source: Path, output: Path, workers: int = 0) -> list[str]:
 def start(source: Path, output: Path, workers: int = 0) -> BaseProcess:
     """A run in a process of its own, forked from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.batch.tiny_run", "batch.processes"])
+    context.set_forkserver_preload(["tests.batch.tiny_run", "batch.processes", "facerecon.outputs"])
     process = context.Process(target=tiny_run.main, args=(arguments(source, output, workers),))
     process.start()
     return process

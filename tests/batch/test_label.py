@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import batch.face_task
 import batch.label_task
 from batch.main import app
-from facerecon.demographics.estimator import DemographicsEstimate
+from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.images import save_image
 from tests.fakes import FakeDetector, make_face, make_photo
 
@@ -32,8 +33,8 @@ class FakeEstimator:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     faces = [make_face(5, 5, 30), make_face(60, 20, 80)]
-    monkeypatch.setattr(batch.label_task, "create_detector", lambda **_: FakeDetector(faces))
-    monkeypatch.setattr(batch.label_task.DemographicsEstimator, "from_pretrained", lambda device: FakeEstimator())
+    monkeypatch.setattr(batch.face_task, "create_detector", lambda **_: FakeDetector(faces))
+    monkeypatch.setattr(DemographicsEstimator, "from_pretrained", lambda device: FakeEstimator())
     monkeypatch.setattr(batch.label_task.LabelTask, "versions", lambda self: {"demographics": "fake-1"})
     FakeEstimator.looked = 0
     for i in range(3):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ import batch.main
 import batch.photo_task
 from tests.batch.tiny_run import make_reconstructor
 from tests.fakes import make_photo
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -27,6 +31,21 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     call.folder, call.output = folder, tmp_path / "out"
     return call
+
+
+def test_help_and_the_process_that_hands_out_work_need_no_torch() -> None:
+    """Else every TAB of a shell would take seconds, and a run of workers 200 MB more."""
+    script = """
+import sys, batch.main, batch.jobs
+from batch.embed_task import EmbedTask
+from batch.label_task import LabelTask
+from batch.photo_task import PhotoTask, Settings
+for task in PhotoTask(Settings()), EmbedTask(), LabelTask():
+    assert task.versions()
+print([name for name in ("torch", "numba", "scipy", "gradio") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
 
 
 def test_run_says_where_the_page_is(command) -> None:

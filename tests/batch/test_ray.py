@@ -24,6 +24,7 @@ from batch.options import EngineOptions
 from batch.photo_task import RESTORATION, PhotoTask, Settings
 from batch.place import Place
 from facerecon.pipeline import FaceReconstructor
+from tests.batch.test_tars import samples
 from tests.fakes import FakeDetector, FakeRestorer, make_photo
 
 pytestmark = pytest.mark.skipif(os.environ.get("FACERECON_RAY") != "1", reason="set FACERECON_RAY=1")
@@ -79,10 +80,10 @@ def test_a_killed_worker_changes_nothing(source: Path, tmp_path: Path, monkeypat
     def report(record: Record, earlier: bool) -> None:
         records.append((record.input, record.status, earlier))
 
-    def run(folder: str, output: str, engine: EngineOptions) -> list:
+    def run(folder: str, output: str, engine: EngineOptions, tars: bool = False) -> list:
         records.clear()
         task = PhotoTask(Settings(stages=(RESTORATION,)), make=functools.partial(make, flag))
-        run_photos(task, find_photos(folder, output), Place(output), report, engine=engine)
+        run_photos(task, find_photos(folder, output), Place(output, tars), report, engine=engine)
         return sorted(records)
 
     expected = run(str(source), str(tmp_path / "local"), EngineOptions(num_workers=0))
@@ -96,3 +97,7 @@ def test_a_killed_worker_changes_nothing(source: Path, tmp_path: Path, monkeypat
     assert (statistics["done"], statistics["failed"]) == (PHOTOS, 1)
     assert len((tmp_path / "ray" / "manifest.jsonl").read_text().splitlines()) == PHOTOS + 2
     assert all(earlier for _, _, earlier in run(url_in, url_out, ray))  # nothing is done twice
+    assert run(url_in, f"file://{tmp_path / 'tars'}", ray, tars=True) == expected
+    assert {key for key, fields in samples(f"file://{tmp_path / 'tars'}").items() if "restored.png" in fields} == {
+        path.relative_to(tmp_path / "local/restored").with_suffix("").as_posix() for path in (tmp_path / "local/restored").rglob("*.png")
+    }  # fmt: skip

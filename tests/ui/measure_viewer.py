@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ SECONDS = 5
 
 
 def main() -> None:
-    """Prints what the page's own counter says while the head talks and turns, and how busy the machine was."""
+    """Prints, as JSON, what the page's own counter says while the head talks and turns, and how busy the machine was."""
     with tempfile.TemporaryDirectory() as folder:
         glb = write_glb(Path(folder), "head", (190, 140, 120))
         with serve(glb, glb, SIZE) as address, sync_playwright() as playwright:
@@ -23,12 +24,12 @@ def main() -> None:
                 page.add_style_tag(content=f"#single .fr-viewer {{ width: {SIZE + 2}px; position: fixed; top: 0; left: 0 }}")
                 page.get_by_role("button", name="Red", exact=True).click()
                 page.wait_for_function("viewerAt('single').status === 'ready'")
+                results = {}
                 for line in ("as it adapts", "at full resolution"):
                     if line != "as it adapts":
                         page.evaluate("viewerAt('single').resolution.fix(1)")
-                    result = page.evaluate(f"viewerAt('single').measure({SECONDS})")
-                    print(f"{line}: {', '.join(f'{key} {value:.4g}' for key, value in result.items())}", flush=True)
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+                    results[line] = page.evaluate(f"viewerAt('single').measure({SECONDS})")
+    print(json.dumps({**results, "load_of_the_machine": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from facerecon.video.flow import follow_face, grey_picture
 from facerecon.video.scenes import SceneCuts
-from facerecon.video.tracks import FaceTracker, overlap
+from facerecon.video.tracks import FaceTracker, corrected, overlap
 from tests.fakes import make_face
 from tests.video.clips import SIDE, PatchDetector, picture, stroll
 
@@ -75,3 +75,46 @@ def test_cuts_are_noticed_and_motion_is_none():
     wall = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 40, 3), np.uint8), (640, 96))
     panning = SceneCuts()
     assert not any(panning.update(wall[:, 12 * t : 12 * t + 128]) for t in range(40))
+
+
+class Landmarks:
+    """Knows where the patch is; stops knowing when it is told to."""
+
+    def __init__(self):
+        self.detector, self.sure, self.calls = PatchDetector(), 1.0, 0
+
+    def predict(self, image, faces, looks, mirrored):
+        from types import SimpleNamespace
+
+        self.calls += 1
+        points = np.zeros((len(faces), 68, 2))
+        for row, face in enumerate(faces):
+            there = min(self.detector.detect(image), key=lambda f: np.abs(f.points - face.points).sum())
+            points[row, 36:42], points[row, 42:48] = there.points[0], there.points[1]
+            points[row, [30, 48, 54]] = there.points[2:]
+        return SimpleNamespace(points=points, confidence=np.full(len(faces), self.sure))
+
+
+def test_landmarks_follow_a_face_that_flow_loses_until_they_are_unsure_too(monkeypatch):
+    detector, landmarks, truth = PatchDetector(), Landmarks(), PatchDetector()
+    tracker = FaceTracker(detector, every=100, landmarker=landmarks)
+    monkeypatch.setattr("facerecon.video.tracks.follow_face", lambda *_: None)
+    for image in stroll(20):
+        (seen,) = tracker.update(image)
+        (expected,) = truth.detect(image)
+        assert seen.track == 0 and overlap(seen.face.box, expected.box) > 0.95
+        assert np.abs(seen.face.points - expected.points).max() < 0.5
+    assert detector.looks == 1 and landmarks.calls == 19
+    landmarks.sure = 0.0
+    (seen,) = tracker.update(image)
+    assert seen.detected and seen.track == 0 and detector.looks == 2
+
+
+def test_landmarks_take_the_drift_out_of_flow(monkeypatch):
+    tracker, truth = FaceTracker(PatchDetector(), every=100, landmarker=Landmarks()), PatchDetector()
+    drift = lambda before, after, scale, face: corrected(face, face.points + 1.0, 1.0)  # noqa: E731
+    monkeypatch.setattr("facerecon.video.tracks.follow_face", drift)
+    for _ in range(20):
+        (seen,) = tracker.update(picture({1: (40, 30)}))
+    (expected,) = truth.detect(picture({1: (40, 30)}))
+    assert np.abs(seen.face.points - expected.points).max() < 3

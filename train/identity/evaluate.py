@@ -41,10 +41,11 @@ def aligned(image: Image, size: int) -> Image:
     return crop_face(image, points, size, "identity")[0]
 
 
-def read_pairs(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names of photos, pairs (N, 2) as indices of them, and whether each is one person (N,)."""
+def read_pairs(folder: Path, limit: int | None = None) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names of photos, pairs (N, 2) as indices of them, and whether each is one person (N,); about ``limit`` pairs, evenly spread."""
     with open(folder / "pairs.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
+    rows = rows[:: max(len(rows) // limit, 1)] if limit else rows
     names = sorted({row[side] for row in rows for side in ("first", "second")})
     index = {name: i for i, name in enumerate(names)}
     pairs = np.array([[index[row["first"]], index[row["second"]]] for row in rows])
@@ -87,9 +88,11 @@ def summary(scores: np.ndarray, same: np.ndarray) -> dict[str, float]:
     return {key: round(value, 4) for key, value in out.items()}
 
 
-def verification(encoder: IdentityEncoder, folder: Path, levels: tuple[str, ...] = DAMAGE_LEVELS) -> dict[str, dict]:
+def verification(
+    encoder: IdentityEncoder, folder: Path, levels: tuple[str, ...] = DAMAGE_LEVELS, limit: int | None = None
+) -> dict[str, dict]:
     """Clean pairs, and pairs whose second photo is damaged, by level."""
-    names, pairs, same = read_pairs(folder)
+    names, pairs, same = read_pairs(folder, limit)
     pack = open_dataset("lfw", folder)
     number = {name: i for i, name in enumerate(pack.names)}
     photos = [pack.image(number[name]) for name in names]

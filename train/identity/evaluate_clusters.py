@@ -30,9 +30,10 @@ LEAST_PHOTOS = 5
 GRID = {"min_samples": (1, 2, 3), "least_similarity": (0.0, 0.3, 0.4, 0.5, 0.6)}
 
 
-def embeddings(encoder: IdentityEncoder, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors (n, d) and people (n,) of LFW photos in a folder."""
+def embeddings(encoder: IdentityEncoder, folder: Path, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (n, d) and people (n,) of LFW photos in a folder, the first ``limit`` of them by name."""
     pack = open_dataset("lfw", folder)
+    pack.names = pack.names[:limit]
     vectors = [encoder.embed(aligned(pack.image(i), encoder.size))[0] for i in range(len(pack))]
     return np.stack(vectors), np.array([pack.labels(i).person for i in range(len(pack))])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.restoration.degradations import degrade, random_level
 from facerecon.types import Image
 from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
 from train.landmarks.network import MIRROR_68
@@ -33,42 +34,112 @@ def read_image(path: Path) -> Image:
     return np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1])
 
 
+class Photos:
+    """The photos of a folder with ``landmarks68.csv``, in memory.
+
+    Args:
+        folder: holds the table and the photos it names.
+        limit: at most this many photos.
+        shift: taken from all landmarks, pixels (x, y).
+    """
+
+    def __init__(self, folder: Path, limit: int | None = None, shift: Sequence[float] = (0.0, 0.0)) -> None:
+        table = read_landmarks(folder / "landmarks68.csv")
+        self.names = sorted(table)[:limit]
+        self.images: Sequence[Image] = [read_image(folder / name) for name in self.names]
+        self.landmarks: Sequence[np.ndarray] = [table[name] - np.array(shift, np.float32) for name in self.names]
+
+
+class Crops:
+    """Stored crops, as ``train.landmarks.label`` and ``train.reconstruction.prerender`` write them.
+
+    Args:
+        folder: holds ``images.npy`` and ``labels.npz``.
+        pack: ``"true"`` for those whose landmarks a person or the renderer set, ``"seen"`` for the labeller's own.
+        most: largest disagreement of the labeller with itself.
+        limit: at most this many crops.
+    """
+
+    def __init__(self, folder: Path, pack: str = "true", most: float = 1.0, limit: int | None = None) -> None:
+        labels = np.load(folder / "labels.npz")
+        landmarks = labels["landmarks"]
+        keep = np.ones(len(landmarks), bool)
+        if "true" in labels:
+            keep = (labels["true"] == (pack == "true")) & (labels["disagreement"] <= most)
+        chosen = np.flatnonzero(keep)[:limit]
+        # Read once: the pages of a memory-mapped file may be thrown out while training goes on.
+        self.images: Sequence[Image] = np.load(folder / "images.npy", mmap_mode="r")[chosen]
+        self.landmarks: Sequence[np.ndarray] = landmarks[chosen]
+
+
 class LandmarkBatches(Dataset):
     """Item ``step`` is the whole batch of that step: crops uint8 (B, S, S, 3) and landmarks (B, 68, 2).
 
     Args:
-        folder: holds ``landmarks68.csv`` and the photos it names.
+        sources: what to draw from.
         size: side of the crops, pixels.
         batch: crops a batch.
         seed: of all random numbers.
-        limit: at most this many photos.
+        shares: of each source in a batch at the first step and at the last; even by default.
+        steps: of the whole run, over which the shares change.
+        template: framing of the crops.
+        empty: pictures without a face, (N, S, S, 3); their landmarks are not a number.
+        empty_share: of them in a batch.
+        degraded: share of the crops that go through a chain of ``facerecon.restoration.degradations`` as well.
     """
 
-    def __init__(self, folder: Path, size: int, batch: int, seed: int = 0, limit: int | None = None) -> None:
-        table = read_landmarks(folder / "landmarks68.csv")
-        names = sorted(table)[:limit]
-        self.images = [read_image(folder / name) for name in names]
-        self.landmarks = [table[name] for name in names]
-        self.size, self.batch, self.seed = size, batch, seed
+    def __init__(
+        self, sources: Sequence[Photos | Crops], size: int, batch: int, seed: int = 0,
+        shares: tuple[Sequence[float], Sequence[float]] | None = None, steps: int = 1,
+        template: str = TEMPLATE, empty: np.ndarray | None = None, empty_share: float = 0.05, degraded: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.sources, self.size, self.batch, self.seed, self.steps = sources, size, batch, seed, steps
+        self.shares = np.array(shares or ([1.0] * len(sources),) * 2, float)
+        self.template, self.empty, self.empty_share = template, empty, empty_share
+        self.degraded = degraded
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, step))
-        samples = [self.sample(int(i), rng) for i in rng.integers(0, len(self.images), self.batch)]
+        first, last = self.shares
+        shares = first + (last - first) * min(step / self.steps, 1.0)
+        chosen = rng.choice(len(self.sources), self.batch, p=shares / shares.sum())
+        samples = [self._draw(self.sources[k], rng) for k in chosen]
         crops, landmarks = zip(*samples)
         return torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(landmarks).astype(np.float32))
 
-    def sample(self, i: int, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
-        """Photo ``i`` under a random turn, zoom, shift, mirror and damage; landmarks in crop sides from the centre."""
-        image, landmarks = self.images[i], self.landmarks[i]
+    def _draw(self, source: Photos | Crops, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
+        if self.empty is not None and rng.random() < self.empty_share:
+            image = self.empty[rng.integers(len(self.empty))]
+            turned = np.ascontiguousarray(np.rot90(image, rng.integers(4)))
+            return damage(turned, rng), np.full((68, 2), np.nan)
+        i = int(rng.integers(len(source.images)))
+        return self.sample(source.images[i], source.landmarks[i], rng)
+
+    def sample(self, image: Image, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
+        """A photo under a random turn, zoom, shift, mirror and damage; landmarks in crop sides from the centre."""
         rough = rng.random() < 0.5  # half the crops as a first, rough look would cut them
-        matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, TEMPLATE)
+        matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, self.template)
         jitter = (18, 0.22, 0.07) if rough else (7, 0.08, 0.025)
         matrix = jittered_matrix(matrix, self.size, rng, *jitter)
-        mirrored = rng.random() < 0.5
-        if mirrored:
+        if rng.random() < 0.5:
             matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
-        crop = damage(warp(image, matrix, self.size, cv2.BORDER_REPLICATE), rng)
+        crop = warp(image, matrix, self.size, cv2.BORDER_REPLICATE)
+        if rng.random() < self.degraded:
+            crop = degrade(crop, random_level(rng), rng)
+        crop = damage(crop, rng)
         return crop, (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
+
+
+def empty_pictures(folders: Sequence[Path], size: int, limit: int | None = None) -> np.ndarray:
+    """The four corners of portraits, where no face is: (N, size, size, 3)."""
+    out = []
+    for path in [p for folder in folders for p in sorted(folder.glob("*.webp"))][:limit]:
+        image = read_image(path)
+        side = min(image.shape[:2]) // 4
+        for rows in (slice(side), slice(-side, None)):
+            for columns in (slice(side), slice(-side, None)):
+                out.append(cv2.resize(image[rows, columns], (size, size), interpolation=cv2.INTER_AREA))
+    return np.stack(out)
 
 
 def stream(dataset: Dataset, first: int, stop: int, workers: int = 1) -> Iterator:

@@ -53,16 +53,19 @@ def find_faces(images: list[Image]) -> tuple[list[Face], int]:
     return faces, missed
 
 
-def landmark_benchmark(reconstructor: HeadReconstructor, folder: Path, faces: list[Face] | None = None) -> dict:
+def landmark_benchmark(
+    reconstructor: HeadReconstructor, folder: Path, faces: list[Face] | None = None, limit: int | None = None
+) -> dict:
     """Landmarks of the reconstructed heads against ``landmarks68.csv`` of a folder of photos.
 
     Args:
         reconstructor: the encoder with its head.
         folder: holds the table and the photos it names.
         faces: where the faces are, one a photo by name; found by MTCNN when left out.
+        limit: the first so many photos by name.
     """
     table = read_landmarks(folder / "landmarks68.csv")
-    names = sorted(table)
+    names = sorted(table)[:limit]
     images, truth = [read_image(folder / name) for name in names], np.stack([table[name] for name in names])
     faces, missed = (faces, 0) if faces is not None else find_faces(images)
     parameters = reconstructor.encode(images, faces)
@@ -83,9 +86,9 @@ def landmark_benchmark(reconstructor: HeadReconstructor, folder: Path, faces: li
 
 
 @torch.inference_mode()
-def shape_benchmark(reconstructor: HeadReconstructor, folder: Path) -> dict:
-    """Vertex errors, mm, of rendered faces of ``train.reconstruction.prerender`` that training never saw."""
-    images, labels = np.load(folder / "images.npy", mmap_mode="r"), dict(np.load(folder / "labels.npz"))
+def shape_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | None = None) -> dict:
+    """Vertex errors, mm, of (the first ``limit``) rendered faces of ``train.reconstruction.prerender`` that training never saw."""
+    images, labels = np.load(folder / "images.npy", mmap_mode="r")[:limit], _labels(folder, limit)
     head, mask = reconstructor.head, reconstructor.head.masks["face"].numpy()
     medians, means, turned = [], [], []
     for start in range(0, len(images), BATCH):
@@ -110,6 +113,10 @@ def shape_benchmark(reconstructor: HeadReconstructor, folder: Path) -> dict:
     }
 
 
+def _labels(folder: Path, limit: int | None) -> dict[str, np.ndarray]:
+    return {key: values[:limit] for key, values in np.load(folder / "labels.npz").items()}
+
+
 def _mean(head, age, gender, ancestry):  # noqa: ANN001, ANN202
     return head.encode_demographics(age, gender, ancestry)
 
@@ -131,13 +138,15 @@ def speed_benchmark(reconstructor: HeadReconstructor, runs: int = 30) -> dict:
     return out
 
 
-def run(what: str, reconstructor: HeadReconstructor, data: Path | None, synthetic: Path | None) -> dict:
-    """The benchmark of a name, on a folder of photos or of rendered faces."""
+def run(
+    what: str, reconstructor: HeadReconstructor, data: Path | None, synthetic: Path | None, limit: int | None = None
+) -> dict:
+    """The benchmark of a name, on a folder of photos or of rendered faces, or on about ``limit`` of them."""
     from train.reconstruction.evaluate_people import people_benchmark
-    from train.reconstruction.evaluate_scans import aflw2000_benchmark, now_benchmark, now_synthetic, scut_benchmark
+    from train.reconstruction.evaluate_scans import NOW_PEOPLE, aflw2000_benchmark, now_benchmark, now_synthetic, scut_benchmark
 
     if what == "now" and synthetic is not None:
-        free, metrical = (now_synthetic(reconstructor, synthetic, metrical=m) for m in (False, True))
+        free, metrical = (now_synthetic(reconstructor, synthetic, limit or NOW_PEOPLE, metrical=m) for m in (False, True))
         return {"aligned": free, "metrical": metrical}
     on_synthetic, on_photos = {"shape": shape_benchmark}, {
         "landmarks": landmark_benchmark, "now": now_benchmark, "scut": scut_benchmark, "people": people_benchmark,
@@ -145,7 +154,8 @@ def run(what: str, reconstructor: HeadReconstructor, data: Path | None, syntheti
     }  # fmt: skip
     if what == "speed":
         return speed_benchmark(reconstructor)
-    return on_synthetic[what](reconstructor, synthetic) if what in on_synthetic else on_photos[what](reconstructor, data)
+    measure, place = (on_synthetic[what], synthetic) if what in on_synthetic else (on_photos[what], data)
+    return measure(reconstructor, place, **({} if limit is None else {"limit": limit}))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from train.reconstruction.evaluate import find_faces
 FEWEST, MOST = 4, 8  # photos of a person that take part
 
 
-def people_benchmark(reconstructor: HeadReconstructor, folder: Path, people: int = 40) -> dict:
+def people_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int = 40) -> dict:
     """Distances between neutral shapes, mm of the face's vertices, of the same and of different people.
 
     Photos of a person are dealt into two hands; each hand also gives one fused shape. A hand's
@@ -27,9 +27,9 @@ def people_benchmark(reconstructor: HeadReconstructor, folder: Path, people: int
 
     Args:
         folder: LFW's layout, ``Person_Name/Person_Name_0001.jpg``.
-        people: at most this many, those with the most photos.
+        limit: at most this many people, those with the most photos.
     """
-    heads = _heads_by_person(reconstructor, folder, people)
+    heads = _heads_by_person(reconstructor, folder, limit)
     single = {name: [_shape(head) for head in found] for name, found in heads.items()}
     fused = {name: [fuse_shapes(found[i::2]) for i in (0, 1)] for name, found in heads.items()}
     one, many = (_distances(reconstructor, shapes) for shapes in (single, fused))
@@ -66,8 +66,13 @@ def _distances(reconstructor: HeadReconstructor, shapes: dict[str, list[PersonSh
     every = [(name, shape) for name, found in shapes.items() for shape in found]
     identity, weights = (torch.from_numpy(np.stack([getattr(s, key) for _, s in every])) for key in ("identity", "mean_weights"))
     points = head.vertices(identity, None, weights)[:, head.masks["face"]][:, ::3] * 1000
-    apart = torch.stack([(points - one).norm(dim=-1).mean(1) for one in points]).numpy()
+    every_distance = [(points - one).norm(dim=-1) for one in points]
+    apart = torch.stack([distance.mean(1) for distance in every_distance]).numpy()
+    squared = torch.stack([distance.square().mean(1) for distance in every_distance]).numpy()
     who = np.array([name for name, _ in every])
     same = (who[:, None] == who) & ~np.eye(len(who), dtype=bool)
     within, between = float(apart[same].mean()), float(apart[who[:, None] != who].mean())
-    return {"within_mm": round(within, 3), "between_mm": round(between, 3), "ratio": round(between / within, 3)}
+    return {
+        "within_mm": round(within, 3), "between_mm": round(between, 3), "ratio": round(between / within, 3),
+        "within_squared_mm2": round(float(squared[same].mean()), 4),
+    }  # fmt: skip

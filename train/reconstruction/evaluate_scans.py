@@ -14,13 +14,14 @@ import torch
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.metrics.scans import REGIONS, SEVEN, region_errors, scan_distances, summary
 from facerecon.reconstruction.reconstructor import HeadReconstructor
-from facerecon.types import Face, HeadParameters
+from facerecon.types import Face, FaceReconError, HeadParameters
 from train.data import open_dataset
 from train.data.mat_landmarks import pose_errors
 from train.data.scans import NOW_CHALLENGES, box_face, now_photos, read_obj, read_pp, realy_people
 from train.landmarks.data import read_image, to_unit
 from train.reconstruction.evaluate import find_faces
 
+NOW_PEOPLE = 100  # rendered, by default
 SCAN_NOISE_MM = 0.2
 AFLW_YAWS = ((0, 30), (30, 60), (60, 90))
 SCUT_POINTS = {
@@ -44,14 +45,17 @@ def skin_faces(reconstructor: HeadReconstructor) -> np.ndarray:
     return faces[reconstructor.head.masks["skin"].cpu().numpy()[faces].all(1)]
 
 
-def now_benchmark(reconstructor: HeadReconstructor, root: Path, split: str = "validation", metrical: bool = False) -> dict:
+def now_benchmark(
+    reconstructor: HeadReconstructor, root: Path, split: str = "validation", metrical: bool = False, limit: int | None = None
+) -> dict:
     """The NoW challenge: scan-to-mesh distances of neutral heads, over all photos and for each challenge.
 
     Args:
         root: the dataset, see ``train.data.scans.now_photos``.
         metrical: keep the heads' own size.
+        limit: the first so many photos.
     """
-    photos, faces = now_photos(root, split), skin_faces(reconstructor)
+    photos, faces = now_photos(root, split)[:limit], skin_faces(reconstructor)
     distances: dict[str, list[np.ndarray]] = {name: [] for name in NOW_CHALLENGES}
     for photo in photos:
         image = read_image(photo.image)
@@ -77,7 +81,7 @@ def _face_in(image: np.ndarray, box: np.ndarray | None) -> Face:
 
 
 @torch.inference_mode()
-def now_synthetic(reconstructor: HeadReconstructor, folder: Path, count: int = 100, metrical: bool = False) -> dict:
+def now_synthetic(reconstructor: HeadReconstructor, folder: Path, count: int = NOW_PEOPLE, metrical: bool = False) -> dict:
     """NoW's protocol on rendered faces of ``train.reconstruction.prerender``: the true neutral head is the scan."""
     images, labels = np.load(folder / "images.npy", mmap_mode="r"), dict(np.load(folder / "labels.npz"))
     head, faces, rng = reconstructor.head, skin_faces(reconstructor), np.random.default_rng(0)
@@ -113,9 +117,12 @@ def realy_benchmark(reconstructor: HeadReconstructor, root: Path, images: Path) 
     return {"photos": len(errors[REGIONS[0]]), **means, "all_mm": float(np.mean(list(means.values())))}
 
 
-def aflw2000_benchmark(reconstructor: HeadReconstructor, root: Path, layout: str = "aflw2000_3d") -> dict:
-    """AFLW2000-3D, or 300W-LP: 68 landmarks over the box, by yaw, and head pose in degrees."""
+def aflw2000_benchmark(
+    reconstructor: HeadReconstructor, root: Path, layout: str = "aflw2000_3d", limit: int | None = None
+) -> dict:
+    """AFLW2000-3D, or 300W-LP: 68 landmarks over the box, by yaw, and head pose in degrees; of the first ``limit`` photos."""
     pack = open_dataset(layout, root)
+    pack.names = pack.names[:limit]
     errors, turns, truth = [], [], []
     for i in range(len(pack)):
         image, labels = pack.image(i), pack.labels(i)
@@ -131,10 +138,12 @@ def aflw2000_benchmark(reconstructor: HeadReconstructor, root: Path, layout: str
             "pose_degrees": pose_errors(np.stack(turns), rotations)}  # fmt: skip
 
 
-def scut_benchmark(reconstructor: HeadReconstructor, root: Path) -> dict:
+def scut_benchmark(reconstructor: HeadReconstructor, root: Path, limit: int | None = None) -> dict:
     """Landmarks that SCUT-FBP5500 and iBUG share, as shares of the distance between the outer eye corners."""
     pack = open_dataset("scut_fbp5500", root)
-    rows = [i for i in range(len(pack)) if pack.labels(i).landmarks is not None]
+    rows = [i for i in range(len(pack)) if pack.labels(i).landmarks is not None][:limit]
+    if not rows:
+        raise FaceReconError(f"There are no photos with landmarks in {root}.")
     images, truth = [pack.image(i) for i in rows], np.stack([pack.labels(i).landmarks for i in rows])
     faces, missed = find_faces(images)
     found = np.stack([reconstructor.geometry(p)[1] for p in reconstructor.encode(images, faces)])

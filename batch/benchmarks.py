@@ -1,0 +1,116 @@
+"""The tables of docs/BENCHMARKS.md by name: what measures each, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.tables import Table
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked for.
+
+    Attributes:
+        name: of the table.
+        output: folder for the results.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        data: what is measured on, where the table needs any.
+        limit: measure on about so many only.
+        peers: a Python that has the judges and the rival.
+    """
+
+    name: str
+    output: Path
+    device: str = "auto"
+    data: Path | None = None
+    limit: int | None = None
+    peers: Path | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A table that can be measured.
+
+    Attributes:
+        sentence: what it says.
+        measure: ``"module:function"``, which takes :class:`Asked` and gives a table; or a module that
+            prints JSON when it is run.
+        data: what ``--data`` is; None where none is needed.
+        limit, peers: whether it follows these options.
+        arguments: of a module that is run; ``{data}`` and ``{output}`` are filled in.
+    """
+
+    sentence: str
+    measure: str
+    data: str | None = None
+    limit: bool = False
+    peers: bool = False
+    arguments: tuple[str, ...] = ()
+
+    def function(self) -> Callable[[Asked], Table]:
+        """What measures it; imported here, as some need more packages than others."""
+        module, _, name = self.measure.partition(":")
+        if name:
+            return getattr(import_module(module), name)
+        from batch.measurements import script
+
+        return partial(script, title=self.sentence, module=module, arguments=self.arguments)
+
+
+_QUALITY, _SPEED, _HEADS = "batch.measurements", "batch.speeds", "batch.measurements:reconstruction"
+_RENDERS = "a folder of train.reconstruction.prerender"
+_DAMAGED = "the folder with degradations.csv"
+
+BENCHMARKS = {
+    "restoration": Benchmark("Restored photos against clean ones, by level of damage and by group.", f"{_QUALITY}:restoration", _DAMAGED, True, True),
+    "restoration-choices": Benchmark(
+        "The face alone or with its surroundings; what becomes of a clean photo.", f"{_QUALITY}:restoration_choices", _DAMAGED, True
+    ),
+    "restoration-speed": Benchmark("Milliseconds of each step of restoring a photo.", f"{_SPEED}:restoration_speed"),
+    "onnx": Benchmark(
+        "The restorer in onnxruntime against torch.", "train.restoration.export_onnx", arguments=("--output", "{output}/restorer.onnx")
+    ),
+    "detector": Benchmark("Faces found and missed, beside MTCNN.", f"{_QUALITY}:detector", "a folder of train.detector.testset", True),
+    "landmarker": Benchmark(
+        "Landmarks by the landmark network.", "train.landmarks.evaluate", "the folder with YTF/landmarks68.csv", arguments=("ytf", "--data", "{data}")
+    ),
+    "landmarker-degraded": Benchmark(
+        "The same after degradations.", "train.landmarks.evaluate", "the folder with YTF/landmarks68.csv", arguments=("degraded", "--data", "{data}")
+    ),
+    "landmarks": Benchmark("Landmarks of reconstructed heads.", _HEADS, "the folder with YTF/landmarks68.csv", True),
+    "shape": Benchmark("Vertex errors on rendered heads.", _HEADS, _RENDERS, True),
+    "now": Benchmark("Scans of the NoW challenge; or NoW's protocol on rendered heads.", _HEADS, f"NoW in its official layout, or {_RENDERS}", True),
+    "scut": Benchmark("Landmarks of portraits by gender and ancestry.", _HEADS, "SCUT-FBP5500 in its official layout, or landmarks86_scut.tar", True),
+    "aflw2000": Benchmark("Landmarks and pose by yaw.", _HEADS, "AFLW2000-3D in its official layout", True),
+    "people": Benchmark("Shapes of the same person and of others, of one photo and of several.", _HEADS, "the folder with LFW", True),
+    "metric-shape": Benchmark(
+        "Vertex errors of the metric shape on rendered heads.", "train.shape.evaluate", "a folder of train.shape.prepare",
+        arguments=("rendered", "--data", "{data}", "--coarse-too"),
+    ),
+    "metric-people": Benchmark(
+        "Spread of one person's shapes, with and without the metric shape.", "train.shape.evaluate", "a folder in LFW's layout",
+        arguments=("people", "--data", "{data}"),
+    ),
+    "registration": Benchmark("Heads registered to made-up scans.", "train.head.evaluate_registration"),
+    "reconstruction-speed": Benchmark("Milliseconds of encoding a face.", f"{_SPEED}:reconstruction_speed"),
+    "demographics": Benchmark(
+        "Age, gender and ancestry against labels, by group.", f"{_QUALITY}:demographics", "UTKFace or FairFace in its official layout", True
+    ),
+    "demographics-ab": Benchmark(
+        "Whether it helps a head to know who somebody is.", "train.demographics.ab", _RENDERS, True, arguments=("--synthetic", "{data}")
+    ),
+    "identity": Benchmark("Verification of pairs of faces, clean and damaged.", f"{_QUALITY}:identity", "the folder with LFW/pairs.csv", True),
+    "clusters": Benchmark("Photos grouped by person.", f"{_QUALITY}:clusters", "the folder with LFW", True),
+    "head": Benchmark("Size and speed of the head model.", f"{_SPEED}:head"),
+    "video": Benchmark("Jitter, lag and error of heads followed in videos of known motion.", f"{_QUALITY}:video", limit=True),
+    "way": Benchmark("Seconds and memory for one photo.", f"{_SPEED}:way"),
+    "throughput": Benchmark("Photos a second against a plain loop.", "batch.throughput:throughput", "a folder of photos", True),
+    "viewer": Benchmark("Frames a second of the viewer in a browser without a GPU.", "tests.ui.measure_viewer"),
+}

@@ -1,0 +1,166 @@
+"""68 landmarks of faces that have been found, and how far they may be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from facerecon.checkpoints import load_network
+from facerecon.devices import fast_dtype, resolve_device
+from facerecon.faces.align import (
+    invert,
+    points_from_landmarks,
+    similarity_from_points,
+    transform_points,
+    warp,
+)
+from facerecon.faces.landmark_network import MIRROR_68, LandmarkerConfig, LandmarkerNetwork
+from facerecon.types import Face, FaceReconError, Image
+
+NAME = "landmarker"
+TEMPLATE = "head"
+BATCH = 64
+GOOD_ERROR = 0.05  # of the face's size: confidence is the chance of a smaller mean error
+TRUSTED = 0.5  # confidence from which :meth:`FaceLandmarker.refine` takes the landmarks' word
+_UNSURE = 0.35  # standard deviation of the logarithm of an error over what was expected
+# Where a detector's box has its five points, on average: fractions of its width and height.
+_IN_BOX = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.75], [0.65, 0.75]])
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """What the network saw of some faces.
+
+    Attributes:
+        points: (n, 68, 2) float32, iBUG order, pixels of each face's photo.
+        spread: (n, 68) float32, the expected error of each point, pixels.
+        confidence: (n,) float32 in [0, 1], the chance that the mean error is under ``GOOD_ERROR`` of the face's size.
+    """
+
+    points: np.ndarray
+    spread: np.ndarray
+    confidence: np.ndarray
+
+
+class FaceLandmarker:
+    """Finds 68 landmarks of faces whose place is roughly known.
+
+    Args:
+        network: in evaluation mode.
+        device: where it runs.
+        dtype: number type of the network; the fastest of the device by default.
+    """
+
+    def __init__(
+        self, network: LandmarkerNetwork, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        self.device = torch.device(device)
+        self.dtype = dtype or fast_dtype(self.device)
+        network = network.eval().requires_grad_(False)
+        self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.network.grid = network.grid.float()
+        self.size = network.config.image_size
+
+    @classmethod
+    def from_pretrained(cls, device: str = "auto", path: str | Path | None = None) -> FaceLandmarker:
+        """The shipped network, or another file of its kind.
+
+        Raises:
+            CheckpointError: there is no checkpoint, or it does not fit.
+        """
+        return cls(load_network(NAME, _build, path), resolve_device(device))
+
+    def predict(
+        self, images: Image | Sequence[Image], places: Sequence[Face | np.ndarray], looks: int = 2, mirrored: bool = True
+    ) -> Landmarks:
+        """Landmarks of faces.
+
+        Args:
+            images: the photo that all the faces are in, or one photo a face; (H, W, 3) uint8.
+            places: of each face: a ``Face``, five points (5, 2), 68 landmarks of the frame before (68, 2) or an upright
+                box (4,).
+            looks: how often the crop is cut anew by what the last look saw.
+            mirrored: the last look takes the mean with the mirrored crop.
+
+        Raises:
+            FaceReconError: fewer or more photos than places, or a place of another shape.
+        """
+        photos = [images] * len(places) if isinstance(images, np.ndarray) else list(images)
+        if len(photos) != len(places):
+            raise FaceReconError(f"There are {len(photos)} photos for {len(places)} faces.")
+        matrices = [self._first_crop(place) for place in places]
+        for _ in range(looks - 1):
+            points, _ = self._look(photos, matrices)
+            matrices = [self._next_crop(seen, before) for seen, before in zip(points, matrices)]
+        points, spread = self._look(photos, matrices)
+        if mirrored:
+            flipped = [_mirror(matrix, self.size) for matrix in matrices]
+            other, other_spread = (part[:, MIRROR_68.numpy()] for part in self._look(photos, flipped))
+            points, spread = (points + other) / 2, (spread + other_spread) / 2
+        return Landmarks(points, spread, _confidence(points, spread))
+
+    def refine(self, image: Image, faces: Sequence[Face]) -> list[Face]:
+        """The faces of a photo with their five points set by the landmarks, where those are to be trusted."""
+        if not faces:
+            return []
+        found = self.predict(image, faces)
+        five = points_from_landmarks(found.points).astype(np.float32)
+        good = found.confidence >= TRUSTED
+        return [replace(face, points=points) if sure else face for face, points, sure in zip(faces, five, good)]
+
+    def _first_crop(self, place: Face | np.ndarray) -> np.ndarray:
+        points = np.asarray(place.points if isinstance(place, Face) else place, np.float64)
+        if points.shape == (4,):
+            points = points[:2] + _IN_BOX * (points[2:] - points[:2])
+        elif points.shape == (68, 2):
+            points = points_from_landmarks(points)
+        if points.shape != (5, 2):
+            raise FaceReconError(f"A face's place is a box, 5 or 68 points; an array of shape {points.shape} is none.")
+        return similarity_from_points(points, self.size, TEMPLATE)
+
+    def _next_crop(self, landmarks: np.ndarray, before: np.ndarray) -> np.ndarray:
+        matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, TEMPLATE)
+        zoom = math.sqrt(abs(np.linalg.det(matrix[:, :2]) / np.linalg.det(before[:, :2])))
+        return matrix if 0.4 < zoom < 2.5 else before  # landmarks of no face at all may lie in one heap
+
+    def _look(self, photos: list[Image], matrices: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (n, 68, 2) and expected errors (n, 68) in pixels of the photos, seen through crops."""
+        crops = [warp(photo, matrix, self.size, cv2.BORDER_REPLICATE) for photo, matrix in zip(photos, matrices)]
+        parts = [self._see(np.stack(crops[i : i + BATCH])) for i in range(0, len(crops), BATCH)]
+        points = [transform_points(p, invert(m)) for p, m in zip((p for part in parts for p in part[0]), matrices)]
+        scales = [math.sqrt(abs(np.linalg.det(m[:, :2]))) for m in matrices]
+        spread = [s / scale for s, scale in zip((s for part in parts for s in part[1]), scales)]
+        empty = np.zeros((0, 68, 2), np.float32), np.zeros((0, 68), np.float32)
+        return tuple(np.stack(x).astype(np.float32) if x else e for x, e in zip((points, spread), empty))
+
+    @torch.inference_mode()
+    def _see(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
+        found = self.network(batch.contiguous(memory_format=torch.channels_last))
+        # The distance that a spread s stands for has the density of exp(-d / s) in the plane: 2 s on average.
+        return ((found.landmarks + 0.5) * self.size - 0.5).cpu().numpy(), (2 * found.log_spread.exp() * self.size).cpu().numpy()
+
+
+def _build(config: dict) -> LandmarkerNetwork:
+    return LandmarkerNetwork(LandmarkerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+
+
+def _mirror(matrix: np.ndarray, size: int) -> np.ndarray:
+    """A crop's matrix followed by a left-right mirror."""
+    mirrored = np.array(matrix, np.float64)
+    mirrored[0] = -mirrored[0]
+    mirrored[0, 2] += size - 1
+    return mirrored
+
+
+def _confidence(points: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    sides = points.max(1) - points.min(1) if len(points) else np.zeros((0, 2))
+    expected = spread.mean(1) / np.sqrt(sides.prod(1)).clip(1e-6)
+    unlikely = (np.log(expected.clip(1e-9)) - math.log(GOOD_ERROR)) / _UNSURE
+    return np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in unlikely], np.float32)

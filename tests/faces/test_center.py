@@ -1,0 +1,176 @@
+"""The detector's network sees at every size alike, and what it sees comes back to the photo's pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facerecon.checkpoints import CheckpointError
+from facerecon.faces.center import CenterDetector, letterbox
+from facerecon.faces.center_network import CenterConfig, CenterNetwork, cell_centers, decode, patches_of, suppress
+from facerecon.faces.mtcnn import suppress as suppress_numpy
+from facerecon.types import FaceReconError
+
+TINY = CenterConfig(32, (32, 32, 32, 32), (1, 1, 1, 1), 32)
+FIVE = np.array([[-0.2, -0.15], [0.2, -0.15], [0.0, 0.05], [-0.15, 0.25], [0.15, 0.25]])
+
+
+class RedSquares(nn.Module):
+    """Takes the network's place: a red square is a face, seen by the cells that hold its centre."""
+
+    def __init__(self):
+        super().__init__()
+        self.predict = nn.Linear(1, 1)
+        self.pictures = []
+
+    def forward(self, patches):
+        batch, _, h, w = patches.shape
+        images = (patches.float() + 1) * 128
+        images = images.reshape(batch, 4, 4, 3, h, w).permute(0, 4, 1, 5, 2, 3).reshape(batch, 4 * h, 4 * w, 3)
+        self.pictures += [tuple(image.shape) for image in images]
+        centers, strides = cell_centers(4 * h, 4 * w)
+        cells = torch.zeros(batch, len(centers), 15)
+        cells[..., 0] = -20
+        for image, out in zip(images, cells):
+            y, x = torch.nonzero((image[..., 0] > 200) & (image[..., 1] < 60), as_tuple=True)
+            if len(x) == 0:
+                continue
+            size = float(np.sqrt(len(x)))
+            middle = torch.tensor([float(x.float().mean()), float(y.float().mean())])
+            near = ((centers - middle).abs() < 0.8 * strides[:, None]).all(1) & (strides == 8)
+            out[near, 0] = 4.0 if size > 16 else -1.0
+            out[near, 1:3] = (middle - centers[near]) / 8
+            out[near, 3:5] = float(np.log(size / 8))
+            points = middle + torch.tensor(FIVE * size, dtype=torch.float32)
+            out[near, 5:] = ((points - centers[near][:, None]) / 8).flatten(1)
+        return cells
+
+
+def doubting(cells, logit):
+    cells[..., 0] = torch.where(cells[..., 0] > 0, logit, cells[..., 0])
+    return cells
+
+
+def photo(height, width, x, y, side):
+    image = np.full((height, width, 3), 100, np.uint8)
+    image[y : y + side, x : x + side] = (250, 10, 10)
+    return image
+
+
+@pytest.fixture
+def detector():
+    return CenterDetector(RedSquares(), min_face=10, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("shape, place", [((480, 640), (300, 200, 60)), ((900, 700), (100, 500, 130)), ((100, 90), (30, 30, 20))])
+def test_a_face_comes_back_in_the_photos_own_pixels(detector, shape, place):
+    x, y, side = place
+    (face,) = detector.detect(photo(*shape, x, y, side))
+    assert np.abs(face.box - (x - 0.5, y - 0.5, x + side - 0.5, y + side - 0.5)).max() < 0.04 * side
+    truth = np.array([x, y]) + (side - 1) / 2 + FIVE * side
+    assert np.abs(face.points - truth).max() < 0.04 * side and face.score > 0.97
+
+
+def test_photos_of_different_sizes_go_together(detector):
+    photos = [photo(480, 640, 300, 200, 60), photo(300, 200, 50, 90, 80), photo(480, 640, 10, 20, 40), photo(64, 700, 600, 10, 40)]
+    alone = [detector.detect(p) for p in photos]
+    together = detector.detect_all(photos)
+    assert [len(f) for f in together] == [1, 1, 1, 1]
+    for a, b in zip(alone, together):
+        assert np.allclose(a[0].box, b[0].box, atol=1e-3) and np.allclose(a[0].points, b[0].points, atol=1e-3)
+
+
+def test_small_faces_get_a_closer_look_and_only_they(detector):
+    (face,) = detector.detect(photo(480, 640, 300, 200, 14))
+    assert face.score > 0.97 and abs(face.size - 14) < 1.5
+    looks = detector.network.pictures
+    assert looks[0][:2] == (512, 640) and looks[1][:2] == (960, 1280)
+    looks.clear()
+    detector.detect(photo(480, 640, 300, 200, 60))
+    assert [shape for shape in looks if shape != (128, 128, 3)] == [(512, 640, 3)]
+
+
+@pytest.mark.parametrize("says, score", [(4.0, 0.982), (-5.0, 0.119)])
+def test_a_candidate_must_stand_a_second_look(detector, says, score):
+    network = detector.network
+    detector.network = lambda patches: doubting(network(patches), says) if patches.shape[-1] == 32 else network(patches)
+    (found,) = detector.look([photo(480, 640, 300, 200, 60)], [10.0])
+    assert found.scores.max() == pytest.approx(score, abs=0.01)
+
+
+def test_a_photo_without_a_hint_is_not_turned(detector):
+    assert detector.detect(np.full((480, 640, 3), 100, np.uint8)) == []
+    assert len(detector.network.pictures) == 2  # as it is, and with a margin
+
+
+def test_large_photos_are_looked_at_small(detector):
+    assert len(detector.detect(photo(2000, 3000, 900, 700, 400))) == 1
+    assert max(detector.network.pictures[0]) <= 640
+
+
+def test_the_same_network_sees_a_shifted_photo_shifted():
+    torch.manual_seed(0)
+    network = CenterNetwork(TINY).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    image = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
+    canvas = np.full((1, 512, 512, 3), 128, np.uint8)
+    shifted = canvas.copy()
+    canvas[:, 192:320, 192:320], shifted[:, 192:320, 256:384] = image, image
+    with torch.inference_mode():
+        a, b = (network(patches_of(torch.from_numpy(c)))[0, :4096].unflatten(0, (64, 64)) for c in (canvas, shifted))
+    assert torch.allclose(a[20:44, 20:44], b[20:44, 28:52], atol=2e-3)
+
+
+def test_patches_are_a_pixel_unshuffle_in_another_order():
+    image = torch.arange(2 * 8 * 12 * 3, dtype=torch.uint8).reshape(2, 8, 12, 3)
+    patches = (patches_of(image) + 1) * 128
+    assert patches.shape == (2, 48, 2, 3)
+    assert torch.equal(patches[1, :, 1, 2], image[1, 4:8, 8:12].reshape(48).float())
+
+
+def test_cells_decode_to_pixels():
+    centers, strides = cell_centers(64, 128)
+    assert len(centers) == 8 * 16 + 4 * 8 + 2 * 4 + 2 and centers[0].tolist() == [3.5, 3.5] and centers[-1].tolist() == [95.5, 31.5]
+    cells = torch.zeros(15)
+    cells[1], cells[3], cells[5] = 0.5, float(np.log(2)), -1.0
+    box, points = decode(cells, torch.tensor([11.5, 3.5]), torch.tensor(8.0))
+    assert torch.allclose(box, torch.tensor([7.5, -0.5, 23.5, 7.5])) and torch.allclose(points[0], torch.tensor([3.5, 3.5]))
+
+
+def test_suppression_agrees_with_its_numpy_twin():
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 60, (80, 2))
+    boxes, scores = np.concatenate((corner, corner + rng.uniform(5, 40, (80, 2))), 1), rng.uniform(size=80)
+    assert suppress(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4).tolist() == suppress_numpy(boxes, scores, 0.4).tolist()
+    assert suppress(torch.zeros(0, 4), torch.zeros(0)).tolist() == []
+
+
+def test_onnx_sees_what_torch_sees(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from facerecon.faces.center_onnx import OnnxCenterDetector, export_onnx, largest_difference
+
+    torch.manual_seed(0)
+    network = CenterNetwork(TINY).eval()
+    path = export_onnx(network, tmp_path / "detector.onnx")
+    assert largest_difference(network, path) < 1e-3
+    pictures = [np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)] * 2
+    torchs = CenterDetector(network, dtype=torch.float32).forward(pictures, 128, 192)
+    assert torch.allclose(OnnxCenterDetector(path).forward(pictures, 128, 192), torchs, atol=1e-3)
+
+
+def test_the_letterbox_leaves_the_picture_as_it_is():
+    picture = photo(50, 70, 10, 10, 20)
+    box = letterbox([picture, picture[:30]], 64, 128)
+    assert np.array_equal(box[0, :50, :70], picture) and (box[1, 30:] == 128).all()
+
+
+def test_a_missing_or_foreign_checkpoint_is_said(tmp_path):
+    (tmp_path / "detector.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="detector"):
+        CenterDetector.from_pretrained(path=tmp_path)
+    with pytest.raises(FaceReconError, match="2"):
+        CenterDetector(RedSquares(), min_face=2)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+
+from facerecon.faces.refined import RefinedDetector
+from tests.fakes import make_face
+
+
+class Finder:
+    def __init__(self, faces):
+        self.faces = faces
+
+    def detect(self, image):
+        return self.faces
+
+
+class Mover:
+    """Moves all points to the right by as much as the photo is wide."""
+
+    def refine(self, image, faces):
+        from dataclasses import replace
+
+        return [replace(face, points=face.points + (image.shape[1], 0)) for face in faces]
+
+
+def test_points_are_the_landmarkers_and_all_else_the_detectors():
+    faces = [make_face(10, 10, 40), make_face(60, 20, 30)]
+    image = np.zeros((90, 120, 3), np.uint8)
+    seen = RefinedDetector(Finder(faces), Mover()).detect(image)
+    for before, after in zip(faces, seen, strict=True):
+        assert np.allclose(after.points, before.points + (120, 0))
+        assert (after.box == before.box).all() and after.score == before.score
+
+
+def test_where_no_face_is_found_no_weights_are_needed():
+    assert RefinedDetector(Finder([])).detect(np.zeros((9, 9, 3), np.uint8)) == []

@@ -1,0 +1,40 @@
+"""A detector stage that is stopped and resumed gives the very network that a straight run gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facerecon.faces.center import CenterDetector
+from train.detector.export import export
+from train.detector.prepare import write
+from train.detector.train import parse, train
+from tests.train.detector.test_scenes import OneFace
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder, source = tmp_path_factory.mktemp("faces"), OneFace()
+    write(folder, [(source.picture, source.landmarks[0], "test")] * 2)
+    return folder
+
+
+def run(photos, output, *more):
+    path = train(parse(["--photos", str(photos), "--config", "tiny", "--output", str(output), "--workers", "0", *more]))
+    return torch.load(path, weights_only=False)
+
+
+def test_resuming_changes_nothing(photos, tmp_path):
+    straight = run(photos, tmp_path / "a")
+    run(photos, tmp_path / "b", "--stop-at", "2")
+    resumed = run(photos, tmp_path / "b", "--resume", "latest")
+    assert resumed["steps"] == straight["steps"] == 4
+    assert all(torch.equal(straight["weights"][name], value) for name, value in resumed["weights"].items())
+
+
+def test_what_is_exported_can_be_used(photos, tmp_path):
+    run(photos, tmp_path, "--steps", "1")
+    file = export(tmp_path / "detector.pt", tmp_path / "weights", slope=2.0, shift=-1.0)
+    detector = CenterDetector.from_pretrained(path=file)
+    assert detector.detect(np.full((64, 64, 3), 90, np.uint8)) == []

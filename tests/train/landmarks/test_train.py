@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from facerecon.faces.align import template_points
+from facerecon.faces.landmark_network import Found, LandmarkerConfig
+from facerecon.faces.landmarker import FaceLandmarker
+from train.landmarks import train as trainer
+from train.landmarks.data import Crops, LandmarkBatches, Photos, empty_pictures
+from train.landmarks.evaluate import report, true_boxes, turn_of
+from train.landmarks.export import export
+from train.landmarks.objective import distance_and_spread
+
+TINY = LandmarkerConfig(image_size=32, channels=(32, 32, 32), blocks=(1, 1, 1, 1), reduced=8, features=16)
+
+
+def landmarks(size: int) -> np.ndarray:
+    five = template_points(size, "head").astype(np.float32)
+    points = np.tile(five[2], (68, 1))
+    points[36:42], points[42:48], points[48], points[54] = five[0], five[1], five[3], five[4]
+    return points
+
+
+@pytest.fixture
+def packs(tmp_path):
+    """A folder of photos with a table, one of stored crops half of whose labels are true, one of portraits."""
+    rng = np.random.default_rng(0)
+    photos, crops, portraits = (tmp_path / name for name in ("photos", "crops", "portraits"))
+    for folder in (photos, crops, portraits):
+        folder.mkdir()
+    with open(photos / "landmarks68.csv", "w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["file", *(f"{axis}{i}" for i in range(68) for axis in "xy")])
+        for k in range(2):
+            cv2.imwrite(str(photos / f"{k}.webp"), rng.integers(0, 255, (60, 60, 3), dtype=np.uint8))
+            writer.writerow([f"{k}.webp", *landmarks(60).ravel()])
+    np.save(crops / "images.npy", rng.integers(0, 255, (4, 60, 60, 3), dtype=np.uint8))
+    np.savez(
+        crops / "labels.npz", landmarks=np.stack([landmarks(60)] * 4), true=np.array([True, True, False, False]),
+        disagreement=np.array([0, 0, 0.01, 0.2]),
+    )  # fmt: skip
+    cv2.imwrite(str(portraits / "a.webp"), rng.integers(0, 255, (64, 48, 3), dtype=np.uint8))
+    return photos, crops, portraits
+
+
+def test_stored_crops_are_chosen_by_who_labelled_them(packs):
+    _, crops, _ = packs
+    assert len(Crops(crops, "true").images) == 2
+    assert len(Crops(crops, "seen").images) == 2
+    assert len(Crops(crops, "seen", most=0.05).images) == 1
+
+
+def test_a_constant_shift_is_taken_out_of_true_labels(packs):
+    photos, _, _ = packs
+    moved = Photos(photos, shift=(2.0, -1.0)).landmarks[0] - Photos(photos).landmarks[0]
+    assert np.allclose(moved, (-2, 1))
+
+
+def test_a_batch_depends_on_seed_and_step_alone(packs):
+    sources = [Photos(packs[0]), Crops(packs[1])]
+    first, again, other = (LandmarkBatches(sources, 32, 6, seed, degraded=0.5) for seed in (0, 0, 1))
+    assert torch.equal(first[3][0], again[3][0]) and torch.equal(first[3][1], again[3][1])
+    assert not torch.equal(first[3][0], other[3][0]) and not torch.equal(first[3][0], first[4][0])
+
+
+def test_shares_move_from_the_first_source_to_the_second(packs):
+    dark, light = Photos(packs[0]), Photos(packs[0])
+    dark.landmarks = [points * 0 + landmarks(60) for points in dark.landmarks]
+    light.landmarks = [landmarks(60) + 300 for _ in light.landmarks]  # both look alike once aligned: told apart by call
+    batches = LandmarkBatches([dark, light], 32, 64, shares=((1, 0), (0, 1)), steps=10)
+    drawn = []
+    batches._draw = lambda source, rng: drawn.append(source is light) or (np.zeros((32, 32, 3), np.uint8), landmarks(32))
+    for step in (0, 5, 10):
+        batches[step]
+    first, middle, last = (np.mean(drawn[i : i + 64]) for i in (0, 64, 128))
+    assert first == 0 and 0.2 < middle < 0.8 and last == 1
+
+
+def test_pictures_without_a_face_have_no_landmarks(packs):
+    empty = empty_pictures([packs[2]], 32)
+    assert empty.shape == (4, 32, 32, 3)
+    _, truth = LandmarkBatches([Photos(packs[0])], 32, 4, empty=empty, empty_share=1.0)[0]
+    assert torch.isnan(truth).all()
+
+
+def found(points: torch.Tensor, log_spread: float = -4.0) -> Found:
+    points = points.clone().requires_grad_()
+    return Found(points, torch.full(points.shape[:2], log_spread, requires_grad=True), points, points)
+
+
+def test_the_spread_learns_the_error_and_leaves_the_positions_alone():
+    truth = torch.zeros(3, 68, 2)
+    truth[2] = torch.nan  # no face
+    off = torch.full((3, 68, 2), 0.05)
+    small, large = found(off, -6.0), found(off, -1.0)
+    for said in (small, large):
+        loss, parts = distance_and_spread(said, truth)
+        loss.backward()
+        assert float(parts["distance"]) == pytest.approx(0.05 * 2**0.5 - 0.003, abs=1e-3)
+        assert (said.landmarks.grad[2] == 0).all() and (said.landmarks.grad[:2] != 0).all()
+    assert (small.log_spread.grad < 0).all() and (large.log_spread.grad > 0).all()
+    assert torch.allclose(small.landmarks.grad, large.landmarks.grad)
+
+
+def test_a_run_can_be_stopped_and_ends_in_a_network_that_ships(packs, tmp_path, monkeypatch):
+    photos, crops, portraits = packs
+    monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
+    common = [
+        "landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), "--empty", str(portraits),
+        "--batch", "4", "--workers", "0", "--muon", "--lr", "2e-3", "--warmup", "2", "--output",
+    ]  # fmt: skip
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    trainer.train(trainer.parse([*common, str(whole), "--steps", "4"]))
+    args = trainer.parse([*common, str(broken), "--steps", "4"])
+    monkeypatch.setattr(trainer, "stream", lambda data, first, stop, workers: (data[i] for i in range(first, 2)))
+    trainer.train(args)
+    args.resume = "latest"
+    monkeypatch.setattr(trainer, "stream", lambda data, first, stop, workers: (data[i] for i in range(first, stop)))
+    trainer.train(args)
+    first, second = (load_file(folder / "landmarks.safetensors") for folder in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    path = export(whole / "landmarks.safetensors", tmp_path / "shipped", TINY)
+    assert path.stat().st_size < 0.6 * (whole / "landmarks.safetensors").stat().st_size
+    assert FaceLandmarker.from_pretrained("cpu", path).size == 32
+
+
+def test_the_clock_ends_a_run(packs, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
+    args = trainer.parse(
+        ["landmarker", "--photos", str(packs[0]), "--batch", "2", "--workers", "0", "--output", str(tmp_path / "run")]
+        + ["--steps", "100000", "--minutes", "0.01"]
+    )
+    trainer.train(args)
+    assert (tmp_path / "run" / "landmarks.safetensors").is_file()
+
+
+def test_errors_are_reported_with_and_without_the_labels_shift():
+    truth = np.stack([landmarks(100)] * 3) + np.random.default_rng(0).normal(0, 3, (3, 68, 2))
+    from facerecon.faces.landmarker import Landmarks
+
+    seen = Landmarks(truth - (2.0, 0.0), np.full((3, 68), 2.0) + np.arange(3)[:, None], np.ones(3))
+    numbers = report(seen, truth, np.array([2.0, 0.0]))
+    assert numbers["shift_out_percent"] == pytest.approx(0, abs=1e-9)
+    assert numbers["mean_percent"] > 1
+
+
+def test_boxes_reach_above_the_brows_and_turned_noses_are_noticed():
+    truth = landmarks(100)[None].copy()
+    truth[:, 1:4], truth[:, 13:16] = (20, 60), (80, 60)
+    box = true_boxes(truth)[0]
+    assert box[1] < truth[0, :, 1].min() and box[3] == truth[0, :, 1].max()
+    truth[:, 30] = (50, 60)
+    assert turn_of(truth)[0] == pytest.approx(0)
+    truth[:, 30] = (71, 60)
+    assert 40 < turn_of(truth)[0] < 50

@@ -1,0 +1,59 @@
+"""Batches of scenes that depend on nothing but seed, rank and step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from train.detector.assign import assign
+from train.detector.config import TrainConfig
+from train.detector.losses import Targets
+from train.detector.photograph import photograph
+from train.detector.scenes import Composer, Scene
+
+_MIRRORED_POINTS = [1, 0, 2, 4, 3]
+
+
+class SceneBatches(Dataset):
+    """Item ``step`` is the whole batch of that step: pictures (B, S, S, 3) uint8 and their targets."""
+
+    def __init__(self, composer: Composer, config: TrainConfig, seed: int = 0, rank: int = 0) -> None:
+        self.composer, self.config, self.seed, self.rank = composer, config, seed, rank
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Targets]:
+        rng = np.random.default_rng((self.seed, self.rank, step))
+        scenes = []
+        for _ in range(self.config.scenes):
+            scene = self.composer.scene(rng)
+            for view in range(self.config.views):
+                seen = mirrored(scene) if view % 2 else scene
+                scenes.append(Scene(photograph(seen.image, rng), seen.boxes, seen.points, seen.ignored))
+        return collate(scenes)
+
+
+def mirrored(scene: Scene) -> Scene:
+    """The scene in a mirror."""
+    width = scene.image.shape[1]
+    boxes = [np.array([width - 1 - b[2], b[1], width - 1 - b[0], b[3]], np.float32) for b in scene.boxes]
+    points = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[_MIRRORED_POINTS] for p in scene.points]
+    return Scene(np.ascontiguousarray(scene.image[:, ::-1]), boxes, points, scene.ignored)
+
+
+def collate(scenes: list[Scene]) -> tuple[Tensor, Targets]:
+    """Scenes of one size as pictures (B, H, W, 3) uint8 and targets."""
+    cells, boxes, points, silent = [], [], [], []
+    for i, scene in enumerate(scenes):
+        found, faces, quiet = assign(scene)
+        cells.append(found + i * len(quiet))
+        silent.append(quiet)
+        boxes += [scene.boxes[f] for f in faces]
+        points += [scene.points[f] for f in faces]
+    targets = Targets(
+        torch.from_numpy(np.concatenate(cells)),
+        torch.from_numpy(np.array(boxes, np.float32).reshape(-1, 4)),
+        torch.from_numpy(np.array(points, np.float32).reshape(-1, 5, 2)),
+        torch.from_numpy(np.stack(silent)),
+    )
+    return torch.from_numpy(np.stack([scene.image for scene in scenes])), targets

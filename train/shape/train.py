@@ -1,0 +1,112 @@
+"""Trains the mapping network from what people look like to the shape of their heads.
+
+    python -m train.shape.train --data runs/shape --config small
+    accelerate launch -m train.shape.train --data runs/shape --resume latest
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+
+from facerecon.checkpoints import compress, expand
+from facerecon.head import HeadModel
+from facerecon.reconstruction.metric_shape import MetricShape
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.precision import MasterAdamW
+from train.shape.config import CONFIGS, TrainConfig
+from train.shape.data import ShapeBatches
+from train.shape.objective import Objective
+
+SMOOTHING = 0.95  # of the numbers on the progress line
+
+
+def train(args: argparse.Namespace) -> Path:
+    """Runs the schedule, from a checkpoint if asked, and returns the averaged weights' file."""
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    config = configured(args)
+    dataset = ShapeBatches(Path(args.data), config, args.seed, accelerator.process_index, accelerator.num_processes)
+    embedding, features = dataset.sizes
+    network_config = replace(config.network, embedding=0 if args.without == "embedding" else embedding,
+                             features=0 if args.without == "features" else features, encoder=dataset.encoder)  # fmt: skip
+    torch.manual_seed(args.seed)
+    network = MetricShape(network_config)
+    if args.init:
+        network.load_state_dict(expand(load_file(args.init)))
+    network = network.to(accelerator.device)
+    optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
+    output = Path(args.output)
+    state = load_checkpoint(output, args.resume)
+    first = state["step"] if state else 0
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
+    stop = min(config.steps, args.stop_at or config.steps)
+    began = saved = time.monotonic()
+    smooth: dict[str, float] = {}
+    for step in range(first, stop):
+        batch = {kind: {k: v.to(accelerator.device) for k, v in rows.items()} for kind, rows in dataset[step].items()}
+        loss, logs = objective(network, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        if accelerator.num_processes > 1:
+            for parameter in network.parameters():
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        optimizer.step(cosine_lr(step, config.steps, config.lr))
+        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
+        if step % args.log_every == 0 and accelerator.is_main_process:
+            rate = (step - first + 1) / (time.monotonic() - began)
+            print(f"{step}/{config.steps} {rate:.1f} steps/s " + " ".join(f"{k} {v:.3g}" for k, v in smooth.items()), flush=True)
+        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
+            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
+            saved = time.monotonic()
+    if accelerator.is_main_process:
+        save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
+        write_weights(output / "shape.safetensors", network, optimizer, config)
+    accelerator.wait_for_everyone()
+    return output / "shape.safetensors"
+
+
+def configured(args: argparse.Namespace) -> TrainConfig:
+    """The named config with what the command line changes."""
+    config = CONFIGS[args.config]
+    given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
+    weights = dict(pair.split("=") for pair in args.weights)
+    return replace(config, **given, weights=replace(config.weights, **{k: float(v) for k, v in weights.items()}))
+
+
+def write_weights(path: Path, network: MetricShape, optimizer: MasterAdamW, config: TrainConfig) -> None:
+    """Averaged weights with the network's size in the metadata."""
+    averaged = {k: v.cpu() for k, v in optimizer.averaged_state(network).items()}
+    save_file(compress(averaged), path, {"config": json.dumps(network.config.to_dict()), "training": json.dumps(asdict(config))})
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder of train.shape.prepare")
+    parser.add_argument("--config", choices=list(CONFIGS), default="small")
+    parser.add_argument("--output", default="runs/shape/run")
+    parser.add_argument("--head", help="head model, instead of the shipped one")
+    parser.add_argument("--init", help="weights of an earlier run to begin with")
+    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--without", choices=("embedding", "features"), help="leave one of the two inputs out")
+    parser.add_argument("--weights", nargs="*", default=[], metavar="LOSS=WEIGHT", help="other weights of losses")
+    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
+    parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
+    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log-every", type=int, default=50)
+    parser.add_argument("--save-seconds", type=float, default=120)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    train(parse())
