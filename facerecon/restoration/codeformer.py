@@ -1,8 +1,8 @@
 """The whole restoration network: codebook, code transformer, controllable feature transforms, and the cleaner.
 
 After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. One
-addition: beside the face that the codes generate stands the photo as the :class:`Cleaner` gives it back, and the
-fidelity weight also mixes the two, so that at full fidelity nothing is invented.
+addition: the photo first goes through the :class:`Cleaner`, as in DiffBIR (Lin et al., ECCV 2024). Codes are read from
+what it gives back, and the fidelity weight also mixes the two faces, so that at full fidelity nothing is invented.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class CodeFormer(nn.Module):
         self.transforms = feature_transforms(config)
         self.cleaner = Cleaner(config)
 
-    def predict_codes(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
-        """(B, 3, S, S) to encoder features and logits (B, grid * grid, codebook_size)."""
-        features, _ = self.encoder(image.to(self.dtype))
+    def predict_codes(self, cleaned: Tensor) -> tuple[list[Tensor], Tensor]:
+        """(B, 3, S, S), the cleaner's, to encoder features and logits (B, grid * grid, codebook_size)."""
+        features, _ = self.encoder(cleaned.clamp(0, 1).to(self.dtype))
         return features, self.transformer(features[-1])
 
     def code_map(self, logits: Tensor, soft: bool = False) -> Tensor:
@@ -53,9 +53,9 @@ class CodeFormer(nn.Module):
         """Code features (B, code_dim, grid, grid) steered by encoder features to the extent ``w`` (B, 1, 1, 1), (B, 3, S, S)."""
         return self.decoder(codes, self.transforms, features, w)
 
-    def generate(self, image: Tensor, w: Tensor) -> Tensor:
-        """The face that the codes of ``image`` (B, 3, S, S) stand for, steered to the extent ``w`` (B, 1, 1, 1), float32."""
-        features, logits = self.predict_codes(image)
+    def generate(self, cleaned: Tensor, w: Tensor) -> Tensor:
+        """The face that the codes of the cleaner's (B, 3, S, S) stand for, steered to the extent ``w`` (B, 1, 1, 1), float32."""
+        features, logits = self.predict_codes(cleaned)
         return self.decode(features, self.code_map(logits), w.to(self.dtype)).float()
 
     def forward(self, image: Tensor, fidelity: Tensor | float = 0.7) -> Tensor:
@@ -69,4 +69,5 @@ class CodeFormer(nn.Module):
             (B, 3, S, S) float32, not clamped.
         """
         w = torch.as_tensor(fidelity, dtype=torch.float32, device=image.device).expand(len(image)).view(-1, 1, 1, 1)
-        return torch.lerp(self.generate(image, w), self.cleaner(image), w)
+        cleaned = self.cleaner(image)
+        return torch.lerp(self.generate(cleaned, w), cleaned, w)

@@ -109,7 +109,8 @@ class FaceRestorer:
 
     def _generated(self, crops: list[Image], fidelity: float) -> list[Image]:
         def generate(batch: Tensor) -> Tensor:
-            return self.network.generate(batch, torch.full((len(batch), 1, 1, 1), fidelity, device=batch.device))
+            w = torch.full((len(batch), 1, 1, 1), fidelity, device=batch.device)
+            return self.network.generate(self.network.cleaner(batch), w)
 
         return _in_batches(crops, [self.size] * len(crops), generate, self.device)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("codebook", "transformer", "fidelity", "cleaner", "colour")
+STAGES = ("codebook", "cleaner", "transformer", "fidelity", "colour")
+# Which weights a stage begins with, beside those of the cleaner.
+BEGINS_WITH = {"transformer": "codebook", "fidelity": "transformer"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ SMALL = {
     "codebook": StageConfig(1400, adversarial_weight=0.02, adversarial_from=0.6),
     "transformer": StageConfig(700, lr=4e-4, code_weight=1.0),
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
-    "cleaner": StageConfig(3600, 32, 2.5e-3, muon=True, window=192),
-    "colour": StageConfig(1200, 48, 2e-3, muon=True, window=128),
+    "cleaner": StageConfig(2800, 32, 2.5e-3, muon=True, window=192),
+    "colour": StageConfig(420, 48, 2e-3, muon=True, window=128),
 }
 TINY = {
     "codebook": StageConfig(6, 2, adversarial_weight=0.02),

@@ -27,7 +27,7 @@ from facerecon.restoration.unet import ResidualUNet
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.landmarks.data import to_unit
 from train.precision import MasterAdamW, to_bfloat16
-from train.restoration.config import SCHEDULES, STAGES, StageConfig
+from train.restoration.config import BEGINS_WITH, SCHEDULES, STAGES, StageConfig
 from train.restoration.data import CleanFaces, batches
 from train.restoration.losses import (
     PatchDiscriminator,
@@ -107,7 +107,7 @@ class Stage:
         if self.name == "colour":
             return self._colour_losses(clean, degraded)
         if self.name == "transformer":
-            loss, logs = self._code_loss(self.network.predict_codes(degraded)[1], clean)
+            loss, logs = self._code_loss(self._predict_codes(degraded)[1], clean)
             return loss, logs, clean, clean, torch.ones(len(clean))
         return self._fidelity_losses(clean, degraded)
 
@@ -138,6 +138,11 @@ class Stage:
         output = from_ycc(torch.cat([luma, chroma], 1))
         return loss, {"grey": plain.item() * 255, "coloured": mine.item() * 255}, output, clean, torch.zeros(len(clean))
 
+    def _predict_codes(self, degraded: Tensor) -> tuple[list[Tensor], Tensor]:
+        with torch.no_grad():
+            cleaned = self.network.cleaner(degraded)
+        return self.network.predict_codes(cleaned)
+
     def _code_loss(self, logits: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of predicted codes against those that stage one gives the clean crops."""
         with torch.no_grad():
@@ -151,7 +156,7 @@ class Stage:
         """Generated faces at all fidelities, one at 0: the lower, the crisper, and the more the adversary says."""
         network, w = self.network, torch.rand(len(clean), 1, 1, 1)
         w[-1] = 0.0
-        features, logits = network.predict_codes(degraded)
+        features, logits = self._predict_codes(degraded)
         output = network.decode(features, network.code_map(logits), w.to(torch.bfloat16))
         target = torch.lerp(unsharp(clean.float()), clean.float(), w)
         code_loss, logs = self._code_loss(logits, clean)
@@ -175,9 +180,10 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     if stage == "codebook":
         return CodebookAutoencoder(config), None
     teacher, network = CodebookAutoencoder(config), CodeFormer(config)
-    previous = load_file(weights / f"{STAGES[STAGES.index(stage) - 1]}.safetensors")
+    previous = load_file(weights / f"{BEGINS_WITH[stage]}.safetensors")
     teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
     missing, unexpected = network.load_state_dict(previous, strict=False)
+    network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
     network.cleaner.requires_grad_(False)  # a stage of its own
     allowed = ("transformer.", "transforms.", "cleaner.") if stage == "transformer" else ()
     if unexpected or any(not m.startswith(allowed) for m in missing):
