@@ -41,7 +41,7 @@ from facerecon.types import (
 )
 
 MAX_WORKING_PIXELS = 16_000_000
-_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics", "shape", "identity")}
+_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
 _OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality"), "reconstructor": ("shape", "identity")}
@@ -67,7 +67,7 @@ class FaceReconstructor:
         reconstructor: what ``facerecon.reconstruction.HeadReconstructor`` gives.
         head: a ``facerecon.head.HeadModel``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        detector_options: for ``create_detector``: ``name``, ``threshold``, ``min_face``.
+        detector_options: for ``create_detector``: ``name``, ``threshold``, ``min_face``, ``refine``.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FaceReconstructor:
         detector_options: dict[str, Any] | None = None,
     ) -> None:
         self.device = device
-        self._detector_options = {"name": "mtcnn", **(detector_options or {})}
+        self._detector_options = {"name": "mtcnn", "refine": True, **(detector_options or {})}
         given = {"detector": detector, "restorer": restorer, "reconstructor": reconstructor, "head": head}
         self._handed_over = {name: part for name, part in given.items() if part is not None}
         self.__dict__.update(self._handed_over)
