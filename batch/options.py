@@ -88,15 +88,9 @@ class EngineOptions:
 
 
 @dataclass(frozen=True)
-class PhotoOptions:
-    """Which photos, and which faces in them."""
+class DetectorOptions:
+    """How faces are looked for."""
 
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into the folders of INPUT, too.", rich_help_panel=_PHOTOS)
-    ] = False
-    faces: Annotated[
-        str, typer.Option(help="Which faces: all, largest, center, or a number from 0.", rich_help_panel=_PHOTOS)
-    ] = "all"
     face_detector: Annotated[
         str, typer.Option("--face-detector", help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_PHOTOS)
     ] = "mtcnn"
@@ -108,15 +102,32 @@ class PhotoOptions:
         int | None,
         typer.Option("--min-face", min=8, help="Smallest face to look for, pixels.", rich_help_panel=_PHOTOS),
     ] = None
+    refine: Annotated[
+        bool, typer.Option(help="Set the detector's points anew by 68 landmarks.", rich_help_panel=_PHOTOS)
+    ] = True
+
+    def detector(self) -> dict[str, Any]:
+        """Arguments of ``faces.create_detector`` that were given."""
+        options = {
+            "name": self.face_detector, "threshold": self.detection_threshold, "min_face": self.min_face, "refine": self.refine
+        }  # fmt: skip
+        return {key: value for key, value in options.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class PhotoOptions(DetectorOptions):
+    """Which photos, and which faces in them."""
+
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into the folders of INPUT, too.", rich_help_panel=_PHOTOS)
+    ] = False
+    faces: Annotated[
+        str, typer.Option(help="Which faces: all, largest, center, or a number from 0.", rich_help_panel=_PHOTOS)
+    ] = "all"
     max_side: Annotated[
         int | None,
         typer.Option("--max-side", min=64, help="Shrink photos to this longer side first.", rich_help_panel=_PHOTOS),
     ] = None
-
-    def detector(self) -> dict[str, Any]:
-        """Arguments of ``faces.create_detector`` that were given."""
-        options = {"name": self.face_detector, "threshold": self.detection_threshold, "min_face": self.min_face}
-        return {key: value for key, value in options.items() if value is not None}
 
     def chosen_faces(self) -> str | int:
         """``faces`` as the pipeline takes it.

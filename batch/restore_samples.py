@@ -9,6 +9,7 @@ import typer
 
 from batch.inputs import Photo, find_photos
 from batch.options import FAILED, OK, Device, Input, Output, PhotoOptions, RunOptions, grouped
+from batch.place import need_a_folder
 from batch.session import Reporter, say, session
 from facerecon.types import FaceReconError, Image
 
@@ -44,6 +45,7 @@ def restore_samples(
     values = _fidelities(fidelities)
     chosen_faces = photos.chosen_faces()
     with session(options):
+        need_a_folder(output_dir, "restore-samples")
         samples = spread(list(find_photos(input, output_dir, photos.recursive)), num_samples)
         if options.dry_run:
             say(options, f"{len(samples)} photos would be restored at {len(values)} fidelities each.")

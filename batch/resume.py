@@ -130,7 +130,8 @@ class Progress:
             return
         self._said.add(key)
         old, new = _flat(self.manifest.settings.get(key, {})), _flat(self.settings)
-        changes = [f"{name} was {old[name]}, is {new[name]}" for name in sorted(new) if name in old and old[name] != new[name]]
+        changes = [f"{name} was {old.get(name, 'not there')}, is {new[name]}" for name in sorted(new) if old.get(name) != new[name]]
+        changes = changes if old else []
         what = f" ({'; '.join(changes)})" if changes else ""
         logger.warning("Photos were done with other settings or weights%s: they are done again.", what)
 

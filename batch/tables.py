@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -48,7 +49,7 @@ def table_of(name: str, title: str, values: dict[str, Any], note: str = "") -> T
 def write_table(table: Table, folder: Path) -> list[Path]:
     """Writes ``NAME.json``, ``NAME.md`` and ``NAME.png``; the picture where matplotlib is installed."""
     files = [folder / f"{table.name}.json", folder / f"{table.name}.md"]
-    for file, text in zip(files, (json.dumps(table.values, indent=1) + "\n", markdown(table))):
+    for file, text in zip(files, (json.dumps(_for_json(table.values), indent=1) + "\n", markdown(table))):
         with atomic_write(file) as part:
             part.write_text(text, encoding="utf-8")
     picture = folder / f"{table.name}.png"
@@ -120,7 +121,7 @@ def _numeric(table: Table, columns: list[str], rows: list[Row]) -> list[int]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _groups(values: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -132,7 +133,18 @@ def _groups(values: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tup
             yield from _groups(value, (*path, str(key)))
 
 
+def _for_json(value: Any) -> Any:
+    """The same with null for what was not there to be measured: JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _for_json(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_for_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _cell(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "–"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
     return str(value).replace("|", "\\|")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.options import Device, Output, RunOptions, choices, grouped
+from batch.options import DetectorOptions, Device, Output, RunOptions, choices, grouped
 from batch.photo_options import PersonOptions
+from batch.place import need_a_folder
 from batch.session import Reporter, say, session
 
 if TYPE_CHECKING:
@@ -66,20 +67,6 @@ class FrameOptions:
     chunk: Annotated[
         int, typer.Option(min=1, help="Frames after which what is done is safe against a kill.", rich_help_panel=_FRAMES)
     ] = 100
-    face_detector: Annotated[
-        str, typer.Option(help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_FRAMES)
-    ] = "mtcnn"
-    detection_threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score of a face.", rich_help_panel=_FRAMES)
-    ] = None
-    min_face: Annotated[
-        int | None, typer.Option(min=8, help="Smallest face to look for, pixels.", rich_help_panel=_FRAMES)
-    ] = None
-
-    def detector(self) -> dict[str, Any]:
-        """Arguments of ``faces.create_detector`` that were given."""
-        options = {"name": self.face_detector, "threshold": self.detection_threshold, "min_face": self.min_face}
-        return {key: value for key, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -129,6 +116,7 @@ def video(
     restoring: RestoredOptions,
     layout: LayoutOptions,
     frames: FrameOptions,
+    finding: DetectorOptions,
     person: PersonOptions,
     options: RunOptions,
     formats: Annotated[str, typer.Option(help="Files of each head: glb, gltf, or none.")] = "glb",
@@ -147,8 +135,9 @@ def video(
     """
     settings = _settings(restoring, layout, frames, person)
     kinds = choices(formats, ("glb", "gltf"), "--formats")
-    work = Work(video, Path(output_dir), settings, kinds, frames.detector(), device)
+    work = Work(video, Path(output_dir), settings, kinds, finding.detector(), device)
     with session(options):
+        need_a_folder(output_dir, "video")
         _do(work, force, options)
 
 

@@ -23,6 +23,7 @@ _FIRST_LONGEST, _SECOND_LONGEST = 640, 1280  # long side of the first look and o
 _SMALL, _HINT = 26.0, 0.02  # a face smaller than that in the first look, and at least that likely, deserves the closer one
 _MOST_CANDIDATES = 400
 _OVERLAP, _ALIKE = 0.4, 0.65  # shares of the union: two faces have less, two sights of one face more
+_NESTED = 0.6  # share of the smaller box from which it lies in the other
 _CROP, _CROP_FACE = 128, 60.0  # sides of the crop in which a candidate is seen again, and of the face in it, pixels
 _DOUBT, _MOST_CONFIRMED = 0.05, 32  # what is less likely is not looked at again; no more than so many are
 _NOTHING, _SEEN = -6.0, -2.0  # logit where no cell answers for the face; logit from which its points count
@@ -43,6 +44,7 @@ class CenterDetector(ViewingDetector):
     """
 
     certain = 0.93  # it has seen faces upside down
+    dominant_score = 0.85
     worth_turning = 0.02
 
     def __init__(
@@ -82,7 +84,8 @@ class CenterDetector(ViewingDetector):
             second = self._see([_resized(views[i], closer[i]) for i in again], [closer[i] for i in again])
             for i, found in zip(again, second):
                 seen[i] = tuple(torch.cat(both) for both in zip(seen[i], found))
-        return self._confirmed(views, [_merged(*found, least) for found, least in zip(seen, smallest)])
+        confirmed = self._confirmed(views, [_merged(*found, least) for found, least in zip(seen, smallest)])
+        return [_without_nested(found) for found in confirmed]
 
     def _closer(self, view: Image, found: tuple[Tensor, Tensor, Tensor], scale: float, smallest: float) -> float:
         """The scale of a closer look, 0 where none is needed."""
@@ -155,6 +158,13 @@ class CenterDetector(ViewingDetector):
 def build(config: dict) -> CenterNetwork:
     """The network of a checkpoint's plain values, without weights."""
     return CenterNetwork(CenterConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+
+
+def _without_nested(found: Candidates) -> Candidates:
+    """Faces stand beside each other: of boxes one inside the other, the likeliest stays."""
+    boxes, scores = torch.from_numpy(found.boxes), torch.from_numpy(found.scores)
+    keep = suppress(boxes, scores, _NESTED, of_smaller=True).numpy()
+    return Candidates(found.boxes[keep], found.points[keep], found.scores[keep])
 
 
 def _upright(box: np.ndarray, points: np.ndarray) -> np.ndarray:

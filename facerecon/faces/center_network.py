@@ -131,19 +131,23 @@ def decode(cells: Tensor, centers: Tensor, strides: Tensor) -> tuple[Tensor, Ten
     return torch.cat((middle - half, middle + half), -1), points
 
 
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
-    """(N, M): the shares of the union that boxes (N, 4) and (M, 4) have in common."""
+def overlaps(first: Tensor, second: Tensor, of_smaller: bool = False) -> Tensor:
+    """(N, M): the shares of the union, or of the smaller box, that boxes (N, 4) and (M, 4) have in common."""
     corner0 = torch.maximum(first[:, None, :2], second[:, :2])
     corner1 = torch.minimum(first[:, None, 2:], second[:, 2:])
     shared = (corner1 - corner0).clamp_min(0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).clamp_min(0).prod(1) for boxes in (first, second)]
-    return shared / (areas[0][:, None] + areas[1] - shared).clamp_min(1e-9)
+    one, other = ((boxes[:, 2:] - boxes[:, :2]).clamp_min(0).prod(1) for boxes in (first, second))
+    whole = torch.minimum(one[:, None], other) if of_smaller else one[:, None] + other - shared
+    return shared / whole.clamp_min(1e-9)
 
 
-def suppress(boxes: Tensor, scores: Tensor, overlap: float = 0.4) -> Tensor:
-    """Non-maximum suppression: indices of the boxes (N, 4) to keep, best first; any two share at most ``overlap`` of their union."""
+def suppress(boxes: Tensor, scores: Tensor, overlap: float = 0.4, of_smaller: bool = False) -> Tensor:
+    """Non-maximum suppression: indices of the boxes (N, 4) to keep, best first.
+
+    Any two of them share at most ``overlap`` of their union, or of the smaller one.
+    """
     order = scores.argsort(descending=True, stable=True)
-    rivals = (overlaps(boxes[order], boxes[order]) > overlap).triu(1)
+    rivals = (overlaps(boxes[order], boxes[order], of_smaller) > overlap).triu(1)
     alive = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
     for i in range(len(boxes)):
         if alive[i]:

@@ -18,7 +18,9 @@ class FaceDetector(Protocol):
         ...
 
 
-def create_detector(name: str = "mtcnn", threshold: float = 0.85, min_face: int = 20) -> FaceDetector:
+def create_detector(
+    name: str = "mtcnn", threshold: float = 0.85, min_face: int = 20, refine: bool = False
+) -> FaceDetector:
     """A detector by name.
 
     Args:
@@ -27,10 +29,20 @@ def create_detector(name: str = "mtcnn", threshold: float = 0.85, min_face: int 
             offers, such as ``"deepface:retinaface"``.
         threshold: confidence in [0, 1] below which a face is not reported.
         min_face: side of the smallest face to report, pixels of the photo.
+        refine: set the five points anew by the landmarks, see :class:`facerecon.faces.refined.RefinedDetector`.
 
     Raises:
         FaceReconError: unknown name, an argument out of range, or weights that cannot be had.
     """
+    detector = _detector(name, threshold, min_face)
+    if not refine or name == "aligned":
+        return detector
+    from facerecon.faces.refined import RefinedDetector
+
+    return RefinedDetector(detector)
+
+
+def _detector(name: str, threshold: float, min_face: int) -> FaceDetector:
     # Each is imported where it is wanted: one needs torch, one OpenCV's networks, one DeepFace.
     if name == "aligned":
         from facerecon.faces.aligned import AlignedDetector

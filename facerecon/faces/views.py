@@ -17,8 +17,8 @@ _MOST_ENLARGED = 4.0
 _SMALLEST_FACE = 8  # pixels
 _PADDING = 0.35  # of each side, when a face may fill the whole picture
 # Badly degraded faces score less: one that takes up this share of the photo's short side
-# passes with this share of the threshold, where no face of the photo passes in full.
-_DOMINANT_SIZE, _DOMINANT_SCORE = 1 / 6, 0.6
+# passes with ``dominant_score`` of the threshold, where no face of the photo passes in full.
+_DOMINANT_SIZE = 1 / 6
 _HEAD_START = 0.01  # by which another look must do better
 
 
@@ -44,10 +44,12 @@ class ViewingDetector(ABC):
 
     Attributes:
         certain: with a lower score a face may stand on its head: the other looks are compared.
+        dominant_score: share of the threshold with which a face passes that dominates its photo.
         worth_turning: photos in which no look saw anything of this score are not turned.
     """
 
     certain = 0.97
+    dominant_score = 0.6
     worth_turning = 0.0
 
     def __init__(self, threshold: float = 0.85, min_face: int = 20) -> None:
@@ -60,7 +62,7 @@ class ViewingDetector(ABC):
     @property
     def lowest_score(self) -> float:
         """The score under which a candidate is never a face."""
-        return _DOMINANT_SCORE * self.threshold
+        return self.dominant_score * self.threshold
 
     @abstractmethod
     def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:

@@ -58,7 +58,9 @@ class VideoAnalyst:
 
     def __init__(self, pipeline: FaceReconstructor, wishes: Wishes, embedder: Embedder | None = None) -> None:
         self.pipeline, self.wishes, self.embedder = pipeline, wishes, embedder
-        self._tracker = FaceTracker(pipeline.detector, wishes.detect_every)
+        # A detector whose points the landmarks refine lends them: they correct flow between its looks, too.
+        landmarker = getattr(pipeline.detector, "landmarker", None)
+        self._tracker = FaceTracker(pipeline.detector, wishes.detect_every, landmarker)
         self._votes: dict[int, int] = {}
 
     def analyse(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Image, list[dict[str, Any]]]]:

@@ -36,12 +36,14 @@ class Track:
         face: where it is, or was last.
         missed: looks of the detector in a row that did not see it.
         lost: frames since flow lost it, too; 0 while it is followed.
+        seen: whether landmarks told where it is in this frame.
     """
 
     number: int
     face: Face
     missed: int = 0
     lost: int = 0
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,24 +100,25 @@ class FaceTracker:
         there = [track for track in self._tracks if not track.lost]
         for track in self._tracks:
             track.lost += bool(track.lost)
-        for track, face in zip(there, self._moved(image, grey, scale, [track.face for track in there])):
+        for track, (face, seen) in zip(there, self._moved(image, grey, scale, [track.face for track in there])):
+            track.seen = seen
             if face is None or not _is_inside(face, grey.shape, scale):
                 track.lost = 1
             else:
                 track.face = face
         return not any(track.lost for track in there)
 
-    def _moved(self, image: Image, grey: np.ndarray, scale: float, faces: list[Face]) -> list[Face | None]:
-        """Where faces of the frame before are in this one; None for those that were lost."""
+    def _moved(self, image: Image, grey: np.ndarray, scale: float, faces: list[Face]) -> list[tuple[Face | None, bool]]:
+        """Where faces of the frame before are in this one, None for those that were lost; whether landmarks told it."""
         if self._grey.shape != grey.shape or not faces:
-            return [None] * len(faces)
+            return [(None, False)] * len(faces)
         flowed = [follow_face(self._grey, grey, scale, face) for face in faces]
         if self.landmarker is None:
-            return flowed
+            return [(moved, False) for moved in flowed]
         starts = [moved or face for moved, face in zip(flowed, faces)]
         seen = self.landmarker.predict(image, starts, looks=1, mirrored=False)
         return [
-            corrected(start, points, 1.0 if moved is None else LANDMARK_WEIGHT) if sure >= FOLLOWED else moved
+            (corrected(start, points, 1.0 if moved is None else LANDMARK_WEIGHT), True) if sure >= FOLLOWED else (moved, False)
             for start, moved, points, sure in zip(starts, flowed, points_from_landmarks(seen.points), seen.confidence)
         ]
 
@@ -126,7 +129,7 @@ class FaceTracker:
         seen = set()
         for row, column in pairs:
             track = self._tracks[row]
-            track.face = found[column] if track.lost else blend(track.face, found[column])
+            track.face = found[column] if track.lost else blend(track.face, found[column], with_points=not track.seen)
             track.missed = track.lost = 0
             seen.add(track.number)
         for track in self._tracks:
@@ -190,10 +193,14 @@ def corrected(face: Face, points: np.ndarray, weight: float) -> Face:
     return replace(moved, points=points.astype(np.float32))
 
 
-def blend(followed: Face, found: Face) -> Face:
-    """A face where flow and detector agree best; what each detection errs averages out over several."""
+def blend(followed: Face, found: Face, with_points: bool = True) -> Face:
+    """A face where flow and detector agree best; what each detection errs averages out over several.
+
+    Without ``with_points`` only the box moves: a detector that looks now and then would jerk those that landmarks set in every frame.
+    """
     w = DETECTION_WEIGHT
-    box, points = ((1 - w) * a + w * b for a, b in ((followed.box, found.box), (followed.points, found.points)))
+    box = (1 - w) * followed.box + w * found.box
+    points = (1 - w) * followed.points + w * found.points if with_points else followed.points
     return replace(found, box=box.astype(np.float32), points=points.astype(np.float32))
 
 

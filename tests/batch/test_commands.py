@@ -133,10 +133,10 @@ def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables_are_written_in_three_ways(tmp_path: Path) -> None:
-    table = tables.Table("t", "Title", ["level", "dB"], [["light", 1.25], ["heavy|x", 12.0]], {"light": 1.25})
+    table = tables.Table("t", "Title", ["level", "dB"], [["light", 1.25], ["heavy|x", 12.0], ["none", float("nan")]], {"light": 1.25, "none": float("nan")})
     files = tables.write_table(table, tmp_path)
     assert "| heavy\\|x | 12.0 |" in (tmp_path / "t.md").read_text()
-    assert json.loads((tmp_path / "t.json").read_text()) == {"light": 1.25}
+    assert json.loads((tmp_path / "t.json").read_text()) == {"light": 1.25, "none": None}
     assert PillowImage.open(files[2]).width > 100
 
 

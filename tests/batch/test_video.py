@@ -71,6 +71,11 @@ def test_wrong_options_are_refused_before_anything_is_done(clip, tmp_path, optio
     assert not (tmp_path / "out").exists()
 
 
+def test_a_url_is_no_output_folder(clip, tmp_path):
+    result = run(clip, "-o", "memory://out")
+    assert result.exit_code == 1 and "not to a URL" in " ".join(result.output.split())
+
+
 def test_what_is_no_video_fails_with_one_sentence(tmp_path):
     (tmp_path / "talk.mp4").write_text("no video")
     result = run(tmp_path / "talk.mp4", "-o", tmp_path / "out")

@@ -144,7 +144,9 @@ def test_suppression_agrees_with_its_numpy_twin():
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 60, (80, 2))
     boxes, scores = np.concatenate((corner, corner + rng.uniform(5, 40, (80, 2))), 1), rng.uniform(size=80)
-    assert suppress(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4).tolist() == suppress_numpy(boxes, scores, 0.4).tolist()
+    for of_smaller in (False, True):
+        kept = suppress(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, of_smaller)
+        assert kept.tolist() == suppress_numpy(boxes, scores, 0.4, of_smaller).tolist()
     assert suppress(torch.zeros(0, 4), torch.zeros(0)).tolist() == []
 
 

@@ -16,9 +16,9 @@ from facerecon.types import FaceReconError
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-@pytest.fixture(scope="module")
-def detector():
-    return create_detector("mtcnn")
+@pytest.fixture(scope="module", params=["mtcnn", "facerecon"])
+def detector(request):
+    return create_detector(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def truth(detector, astronaut):
 
 def test_one_face_with_its_points_in_order(astronaut, truth):
     left, right, nose, mouth_left, mouth_right = truth.points
-    assert truth.score > 0.97 and 80 < truth.size < 130
+    assert truth.score > 0.93 and 80 < truth.size < 130
     assert left[0] < nose[0] < right[0] and mouth_left[0] < mouth_right[0]
     assert max(left[1], right[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
     assert truth.box.dtype == truth.points.dtype == np.float32
@@ -87,8 +87,9 @@ def test_a_bad_photo_of_a_face(detector):
         assert len(detector.detect(load_image(EXAMPLES / name))) == 1, name
 
 
-def test_smallest_face_is_kept_to(astronaut, truth):
-    assert create_detector(min_face=int(truth.size) + 10).detect(astronaut) == []
+@pytest.mark.parametrize("name", ["mtcnn", "facerecon"])
+def test_smallest_face_is_kept_to(astronaut, name):
+    assert create_detector(name, min_face=140).detect(astronaut) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (40, 60), (300, 200)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -95,12 +97,20 @@ def test_a_place_of_another_shape_is_told(landmarker):
 
 def test_refining_moves_points_where_the_network_is_sure_and_nowhere_else(landmarker):
     face = PLACES["face"]
-    (moved,) = landmarker.refine(photo(), [face])
+    far = replace(face, points=face.points + (0, 12))
+    (moved,) = landmarker.refine(photo(), [far])
     assert np.abs(moved.points[2] - (123, 113)).max() < 1.5
-    assert (moved.box == face.box).all() and moved.score == face.score
+    assert (moved.box == far.box).all() and moved.score == far.score
     (kept,) = landmarker.refine(np.zeros((200, 240, 3), np.uint8), [face])
     assert (kept.points == face.points).all()
     assert landmarker.refine(photo(), []) == []
+
+
+def test_where_detector_and_landmarks_agree_the_mean_is_taken(landmarker):
+    face = PLACES["face"]
+    true = points_from_landmarks(landmarker.predict(photo(), [face]).points[0])
+    (moved,) = landmarker.refine(photo(), [replace(face, points=(true + 2).astype(np.float32))])
+    assert np.abs(moved.points - true - 1).max() < 0.5
 
 
 def test_confidence_falls_with_the_expected_error(landmarker):

@@ -27,6 +27,8 @@ def test_points_are_the_landmarkers_and_all_else_the_detectors():
     faces = [make_face(10, 10, 40), make_face(60, 20, 30)]
     image = np.zeros((90, 120, 3), np.uint8)
     seen = RefinedDetector(Finder(faces), Mover()).detect(image)
+    (again,) = RefinedDetector(Finder(faces), Mover()).detect_all([image])
+    assert all((a.points == b.points).all() for a, b in zip(seen, again, strict=True))
     for before, after in zip(faces, seen, strict=True):
         assert np.allclose(after.points, before.points + (120, 0))
         assert (after.box == before.box).all() and after.score == before.score

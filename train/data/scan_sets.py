@@ -103,8 +103,10 @@ def stirling(root: Path) -> list[ScannedPerson]:
     for path in _files(root, _MESHES):
         match = re.match(r"([FM]\d{4})(.*)$", path.stem, re.IGNORECASE)
         if match:
-            neutral = re.fullmatch(r"[_-]?(n|neutral)([_-].*)?", match[2], re.IGNORECASE)
-            (meshes if neutral else fallback).setdefault(match[1].upper(), path) if neutral or not match[2] else None
+            if re.fullmatch(r"[_-]?(n|neutral)([_-].*)?", match[2], re.IGNORECASE):
+                meshes.setdefault(match[1].upper(), path)
+            elif not match[2]:
+                fallback.setdefault(match[1].upper(), path)
     photos = _by(lambda path: path.stem.split("_")[0].upper()[:5], _photos(root))
     meshes = {**fallback, **meshes}
     return [_of_gender(who, meshes[who], photos.get(who, [])) for who in sorted(meshes)]

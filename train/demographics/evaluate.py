@@ -134,7 +134,7 @@ def found_faces(pack, cache: Path | None) -> list[Face | None]:  # noqa: ANN001
     if cache is not None and cache.is_file():
         points = np.load(cache)
         return [None if np.isnan(p).any() else Face(np.concatenate((p.min(0), p.max(0))), p) for p in points]
-    detector, faces = create_detector(), []
+    detector, faces = create_detector(refine=True), []
     for i in range(len(pack)):
         image = pack.image(i)
         found = detector.detect(image)

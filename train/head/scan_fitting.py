@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import permutations, product
 
 import numpy as np
-import torch
 from scipy import sparse
 from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
@@ -32,7 +31,6 @@ STILL = 2e-5  # metres: a stage ends when offsets move less, in the mean
 MOST_ROUNDS = 5  # a stage
 TANGENTIAL = 0.05  # weight of the distance along the surface, beside 1 for the distance off it
 SCAN_NOISE = 0.0001  # metres, of one point, correlated with its neighbours': what the basis' prior is weighed against
-SPARE = 0.015  # metres: edges this near to a scan's border pull nothing toward them
 
 
 @dataclass(frozen=True)

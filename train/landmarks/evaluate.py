@@ -89,7 +89,7 @@ def report(found: Landmarks, truth: np.ndarray, shift: np.ndarray | float = 0.0)
 def ytf(landmarker: FaceLandmarker, root: Path) -> dict:
     """The benchmark from true boxes and from the detector's points, with fewer looks, and by how far heads are turned."""
     images, truth = read_benchmark(root / "YTF")
-    boxes, (faces, missed) = list(true_boxes(truth)), find_faces(images)
+    boxes, (faces, missed) = list(true_boxes(truth)), find_faces(images, refine=False)
     ways: dict[str, tuple[Sequence[Face | np.ndarray], int, bool]] = {
         "box": (boxes, 2, True), "detector": (faces, 2, True), "box_one_look": (boxes, 1, False),
         "box_two_looks": (boxes, 2, False), "box_three_looks": (boxes, 3, True), "detector_one_look": (faces, 1, False),
@@ -111,7 +111,7 @@ def degraded(landmarker: FaceLandmarker, root: Path) -> dict:
     out = {}
     for level in LEVELS:
         worse = [degrade(image, level, np.random.default_rng(i)) for i, image in enumerate(images)]
-        faces, missed = find_faces(worse)
+        faces, missed = find_faces(worse, refine=False)
         out[level] = {
             "box": report(landmarker.predict(worse, list(true_boxes(truth))), truth, YTF_SHIFT_PX),
             "detector": report(landmarker.predict(worse, faces), truth, YTF_SHIFT_PX) | {"not_found": missed},
@@ -127,14 +127,16 @@ def scut(landmarker: FaceLandmarker, root: Path) -> dict:
     pack = open_dataset("scut_fbp5500", root)
     rows = [i for i in range(len(pack)) if pack.labels(i).landmarks is not None]
     images, truth = [pack.image(i) for i in rows], np.stack([pack.labels(i).landmarks for i in rows])
-    faces, missed = find_faces(images)
+    faces, missed = find_faces(images, refine=False)
     found = landmarker.predict(images, faces).points
     theirs, ours = list(SCUT_POINTS), list(SCUT_POINTS.values())
     between = np.linalg.norm(truth[:, 46] - truth[:, 50], axis=1)
     off = np.linalg.norm(found[:, ours] - truth[:, theirs], axis=2) / between[:, None] * 100
+    groups = np.array([f"{pack.labels(i).race} {pack.labels(i).gender}" for i in rows])
     return {
         "faces": len(rows), "not_found": missed, "points": len(ours), "mean_percent": off.mean(),
         "median_percent": np.median(off.mean(1)), "by_point": {str(mark): value for mark, value in zip(ours, off.mean(0))},
+        "by_group": {g: {"faces": int((groups == g).sum()), "mean_percent": off[groups == g].mean()} for g in sorted(set(groups))},
     }  # fmt: skip
 
 

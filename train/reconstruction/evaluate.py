@@ -43,9 +43,9 @@ def centered_face(shape: tuple[int, ...]) -> Face:
     return Face(np.concatenate((low, high)).astype(np.float32), points.astype(np.float32), 0.0)
 
 
-def find_faces(images: list[Image]) -> tuple[list[Face], int]:
+def find_faces(images: list[Image], refine: bool = True) -> tuple[list[Face], int]:
     """The face nearest the middle of each photo, or a centred guess, and how many were guessed."""
-    detector, faces, missed = create_detector("mtcnn"), [], 0
+    detector, faces, missed = create_detector("mtcnn", refine=refine), [], 0
     for image in images:
         found = detector.detect(image)
         missed += not found

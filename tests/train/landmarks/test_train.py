@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from facerecon.faces.align import template_points
 from facerecon.faces.landmark_network import Found, LandmarkerConfig
-from facerecon.faces.landmarker import FaceLandmarker
+from facerecon.faces.landmarker import FaceLandmarker, Landmarks
 from train.landmarks import train as trainer
 from train.landmarks.data import Crops, LandmarkBatches, Photos, empty_pictures
 from train.landmarks.evaluate import report, true_boxes, turn_of
@@ -142,11 +142,10 @@ def test_the_clock_ends_a_run(packs, tmp_path, monkeypatch):
 
 def test_errors_are_reported_with_and_without_the_labels_shift():
     truth = np.stack([landmarks(100)] * 3) + np.random.default_rng(0).normal(0, 3, (3, 68, 2))
-    from facerecon.faces.landmarker import Landmarks
-
-    seen = Landmarks(truth - (2.0, 0.0), np.full((3, 68), 2.0) + np.arange(3)[:, None], np.ones(3))
+    noise = np.random.default_rng(1).normal(0, 0.1, truth.shape)
+    seen = Landmarks(truth - (2.0, 0.0) + noise, np.full((3, 68), 2.0) + np.arange(3)[:, None], np.ones(3))
     numbers = report(seen, truth, np.array([2.0, 0.0]))
-    assert numbers["shift_out_percent"] == pytest.approx(0, abs=1e-9)
+    assert 0 < numbers["shift_out_percent"] < 0.5
     assert numbers["mean_percent"] > 1
 
 
