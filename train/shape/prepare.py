@@ -160,7 +160,7 @@ def named_people(folder: Path, leave_out: Path | None, sizes: tuple[int, int]) -
 def scanned_people(folder: Path, sizes: tuple[int, int]) -> tuple[Callable, int]:
     """Photos of people whose scans ``train.head.register_scans`` registered, in ``folder`` or folders in it."""
     rows = []
-    for subject, file in enumerate(sorted(folder.rglob("*.npz"))):
+    for subject, file in enumerate(sorted(p for p in folder.rglob("*.npz") if not p.name.startswith("."))):
         with np.load(file) as head:
             coefficients, photos = head["coefficients"].astype(np.float32), [Path(str(p)) for p in head["photos"]]
         rows += [(photo, points, coefficients, subject) for photo in photos if (points := _points(photo)) is not None]
