@@ -25,8 +25,8 @@ def test_onnx_gives_what_torch_gives(network, tmp_path):
     path = export_onnx(network, tmp_path / "restoration.onnx")
     assert largest_difference(network, path) < 0.1
     crops = [np.random.default_rng(0).integers(60, 190, (32, 32, 3), dtype=np.uint8) for _ in range(2)]
-    for a, b in zip(FaceRestorer(network).restore(crops, 0.6), OnnxFaceRestorer(path).restore(crops, 0.6)):
-        assert np.abs(a.astype(int) - b).mean() < 4  # torch looks twice, the second time mirrored
+    for a, b in zip(FaceRestorer(network).restore(crops, 0.0), OnnxFaceRestorer(path).restore(crops, 0.0)):
+        assert np.abs(a.astype(int) - b).max() <= 1  # above fidelity 0 torch looks twice, the second time mirrored
     large = np.tile(crops[0], (3, 3, 1))
     assert OnnxFaceRestorer(path).restore([large], 0.6)[0].shape == large.shape
 
