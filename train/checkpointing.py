@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -11,6 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from facerecon.checkpoints import compress
+from train.precision import MasterAdamW
 
 STEP_FOLDER = re.compile(r"^step_(\d{8})$")
 
@@ -78,3 +84,9 @@ def load_checkpoint(folder: Path, resume: str | None) -> dict | None:
     state = torch.load(path / "state.pt", map_location="cpu", weights_only=False)
     set_random_state(state["random"])
     return state
+
+
+def save_weights(path: Path, network: nn.Module, optimizer: MasterAdamW, config: dict, training: dict) -> None:
+    """Averaged weights, compressed as checkpoints are, with the network's config and the training's in the metadata."""
+    averaged = {k: v.cpu() for k, v in optimizer.averaged_state(network).items()}
+    save_file(compress(averaged), path, {"config": json.dumps(config), "training": json.dumps(training)})

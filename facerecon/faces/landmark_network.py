@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.layers import ResidualBlock
+
 # Where each iBUG landmark goes when the photo is mirrored.
 MIRROR_68 = torch.tensor(
     [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
@@ -48,21 +50,6 @@ class LandmarkerConfig:
     features: int = 160
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions round a skip that starts as the identity (Zhang et al., "Fixup Initialization", 2019)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.kaiming_normal_(self.first.weight)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
-
-
 @dataclass(frozen=True)
 class Found:
     """What the network says; float32, lengths in crop sides.
@@ -87,16 +74,16 @@ class LandmarkerNetwork(nn.Module):
         self.config = config
         fine, middle, coarse = config.channels
         self.stem = nn.Conv2d(3 * PATCH**2, fine, 3, padding=1)
-        self.fine = nn.Sequential(*(Residual(fine) for _ in range(config.blocks[0])))
+        self.fine = nn.Sequential(*(ResidualBlock(fine) for _ in range(config.blocks[0])))
         self.shrink = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
-        self.down = nn.Sequential(*(Residual(middle) for _ in range(config.blocks[1])))
+        self.down = nn.Sequential(*(ResidualBlock(middle) for _ in range(config.blocks[1])))
         self.shrink_again = nn.Conv2d(middle, coarse, 3, stride=2, padding=1)
-        self.coarse = nn.Sequential(*(Residual(coarse) for _ in range(config.blocks[2])))
+        self.coarse = nn.Sequential(*(ResidualBlock(coarse) for _ in range(config.blocks[2])))
         self.reduce = nn.Conv2d(coarse, config.reduced, 1)
         self.gather = nn.Conv2d(config.reduced, config.features, config.image_size // 16)
         self.whole = nn.Linear(config.features, POINTS * 2)
         self.back = nn.Conv2d(coarse, middle, 1)
-        self.up = nn.Sequential(*(Residual(middle) for _ in range(config.blocks[3])))
+        self.up = nn.Sequential(*(ResidualBlock(middle) for _ in range(config.blocks[3])))
         self.votes = nn.Conv2d(middle, POINTS * _PER_POINT, 1)
         self.mixture = nn.Parameter(torch.zeros(POINTS))
         for layer in (self.stem, self.shrink, self.shrink_again):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.layers import ResidualBlock
+
 
 @dataclass(frozen=True)
 class TrunkConfig:
@@ -25,25 +27,6 @@ class TrunkConfig:
     blocks: tuple[int, ...] = (2, 3, 2, 1)
     reduced: int = 64
     features: int = 512
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a skip that starts as the identity.
-
-    No normalisation: the second convolution starts at zero instead (Zhang et al., "Fixup
-    Initialization", ICLR 2019), so that photos and renders in one batch do not share statistics.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.kaiming_normal_(self.first.weight)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class ResidualTrunk(nn.Module):

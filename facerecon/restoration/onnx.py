@@ -6,23 +6,17 @@ onnxruntime is for machines without torch's fast paths, and other languages.
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from facerecon.images import atomic_write
+from facerecon.onnx_files import open_session, write_onnx
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.restorer import FaceRestorer, resize, with_detail
-from facerecon.types import FaceReconError, Image
+from facerecon.types import Image
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-OPSET = 18
+_KIND = ["image", "fidelity"], "restoration network"
 
 
 def export_onnx(network: CodeFormer, path: str | Path) -> Path:
@@ -37,24 +31,16 @@ def export_onnx(network: CodeFormer, path: str | Path) -> Path:
     Raises:
         FaceReconError: onnx is not installed.
     """
-    _need("onnx")
     config = network.config
     copy = CodeFormer(config)
     copy.load_state_dict({key: value.detach().float().cpu() for key, value in network.state_dict().items()})
     example = torch.rand(1, 3, config.image_size, config.image_size), torch.tensor([0.7])
-    path = Path(path)
-    with atomic_write(path) as part, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, on shapes that are meant to be fixed
-        torch.onnx.export(
-            copy.eval(), example, str(part), dynamo=False, opset_version=OPSET,
-            input_names=["image", "fidelity"], output_names=["restored"],
-        )  # fmt: skip
-    return path
+    return write_onnx(copy, example, path, input_names=["image", "fidelity"], output_names=["restored"])
 
 
 def largest_difference(network: CodeFormer, path: str | Path, count: int = 4, seed: int = 0) -> float:
     """Largest difference, in grey levels, between a float32 network and its ONNX file over random crops and fidelities."""
-    session, size, generator = _session(path), network.config.image_size, torch.Generator().manual_seed(seed)
+    session, size, generator = open_session(path, *_KIND), network.config.image_size, torch.Generator().manual_seed(seed)
     worst = 0.0
     for i in range(count):
         # Smooth as crops are: on white noise two codes tie, and rounding would choose between them.
@@ -78,7 +64,7 @@ class OnnxFaceRestorer(FaceRestorer):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.session = _session(path)
+        self.session = open_session(path, *_KIND)
         self.device = torch.device("cpu")
 
     @property
@@ -94,23 +80,3 @@ class OnnxFaceRestorer(FaceRestorer):
             restored = self.session.run(None, {"image": image, "fidelity": weight})[0][0]
             outputs.append(with_detail(crop, seen, (restored.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)))
         return outputs
-
-
-def _session(path: str | Path) -> InferenceSession:
-    _need("onnxruntime")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise FaceReconError(f"{Path(path).name} cannot be run by onnxruntime: {error}") from error
-    if [i.name for i in session.get_inputs()] != ["image", "fidelity"]:
-        raise FaceReconError(f"{Path(path).name} is no restoration network.")
-    return session
-
-
-def _need(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise FaceReconError(f"This needs {package}: pip install onnx onnxruntime.")

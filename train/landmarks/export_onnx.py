@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,8 @@ from torch import Tensor, nn
 
 from facerecon.faces.landmark_network import LandmarkerNetwork
 from facerecon.faces.landmarker import FaceLandmarker
-from facerecon.images import atomic_write
+from facerecon.onnx_files import open_session, write_onnx
 
-OPSET = 18
 SAME = 1e-3  # pixels of the crop
 
 
@@ -38,21 +36,14 @@ class _TwoOutputs(nn.Module):
 def export_onnx(network: LandmarkerNetwork, path: Path) -> Path:
     """One file, whole or not at all; ``network`` is in float32 on the CPU."""
     size = network.config.image_size
-    with atomic_write(path) as part, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, on shapes that are meant to be fixed
-        torch.onnx.export(
-            _TwoOutputs(network).eval(), (torch.rand(2, 3, size, size),), str(part), dynamo=False, opset_version=OPSET,
-            input_names=["crops"], output_names=["landmarks", "log_spread"],
-            dynamic_axes={name: {0: "n"} for name in ("crops", "landmarks", "log_spread")},
-        )  # fmt: skip
-    return path
+    axes = {name: {0: "n"} for name in ("crops", "landmarks", "log_spread")}
+    names = {"input_names": ["crops"], "output_names": ["landmarks", "log_spread"], "dynamic_axes": axes}
+    return write_onnx(_TwoOutputs(network), (torch.rand(2, 3, size, size),), path, **names)
 
 
 def largest_difference(network: LandmarkerNetwork, path: Path, count: int = 8) -> float:
     """Pixels of the crop between a network and its ONNX file, the most over random smooth crops."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path, ["crops"], "landmarker")
     size, generator = network.config.image_size, torch.Generator().manual_seed(0)
     crops = torch.rand(count, 3, 8, 8, generator=generator)
     crops = nn.functional.interpolate(crops, size, mode="bicubic").clamp(0, 1)

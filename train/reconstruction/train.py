@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from facerecon.checkpoints import compress, expand
+from facerecon.checkpoints import expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
 from train.landmarks.data import stream, to_unit
 from train.precision import MasterAdamW, to_bfloat16
 from train.reconstruction.config import CONFIGS, TrainConfig
@@ -79,15 +78,9 @@ def train(args: argparse.Namespace) -> Path:
             saved = time.monotonic()
     if accelerator.is_main_process:
         save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
-        write_weights(output / "reconstruction.safetensors", encoder, optimizer, config)
+        save_weights(output / "reconstruction.safetensors", encoder, optimizer, config.encoder.to_dict(), asdict(config))
     accelerator.wait_for_everyone()
     return output / "reconstruction.safetensors"
-
-
-def write_weights(path: Path, encoder: HeadEncoder, optimizer: MasterAdamW, config: TrainConfig) -> None:
-    """Averaged weights with the network's size in the metadata."""
-    averaged = {k: v.cpu() for k, v in optimizer.averaged_state(encoder).items()}
-    save_file(compress(averaged), path, {"config": json.dumps(config.encoder.to_dict()), "training": json.dumps(asdict(config))})
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:

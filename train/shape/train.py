@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from facerecon.checkpoints import compress, expand
+from facerecon.checkpoints import expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.metric_shape import MetricShape
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
 from train.precision import MasterAdamW
 from train.shape.config import CONFIGS, TrainConfig
 from train.shape.data import ShapeBatches
@@ -69,7 +68,7 @@ def train(args: argparse.Namespace) -> Path:
             saved = time.monotonic()
     if accelerator.is_main_process:
         save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
-        write_weights(output / "shape.safetensors", network, optimizer, config)
+        save_weights(output / "shape.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()
     return output / "shape.safetensors"
 
@@ -80,12 +79,6 @@ def configured(args: argparse.Namespace) -> TrainConfig:
     given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
     weights = dict(pair.split("=") for pair in args.weights)
     return replace(config, **given, weights=replace(config.weights, **{k: float(v) for k, v in weights.items()}))
-
-
-def write_weights(path: Path, network: MetricShape, optimizer: MasterAdamW, config: TrainConfig) -> None:
-    """Averaged weights with the network's size in the metadata."""
-    averaged = {k: v.cpu() for k, v in optimizer.averaged_state(network).items()}
-    save_file(compress(averaged), path, {"config": json.dumps(network.config.to_dict()), "training": json.dumps(asdict(config))})
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
