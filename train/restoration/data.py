@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import warp
-from facerecon.restoration.degradations import degrade, fade, old_photo, random_level, sepia
+from facerecon.restoration.degradations import degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
 from facerecon.types import Image
 from train.data.packs import FacePack
 
@@ -48,6 +48,8 @@ PACKS = (
 PHOTO_SCALES, TURNING_MARGIN = (0.75, 1.6), 1.14
 # Share of the pairs in which the face is small in its photo, so that what harmed the photo harmed the face more.
 SMALL_IN_PHOTO = 0.3
+# Shares of the pairs with noise as fine as the photo, from high sensitivity or film, and with scratches.
+GRAINY, SCRATCHED = 0.2, 0.06
 FFHQ_FRAMING = PackFraming("FFHQ", 1.0, (0.6, 1.35), (0.5, 0.55))
 
 
@@ -120,7 +122,13 @@ def sample_pair(faces: CleanFaces, rng: np.random.Generator, window: int | None 
     elif kind > 0.97:
         source = fade(clean, rng.uniform(0, 0.4))
     unit = scale * faces.size / 256 * (rng.uniform(1, 2) if rng.random() < SMALL_IN_PHOTO else 1.0)
-    degraded = degrade(source, random_level(rng), rng, unit)
+    level = random_level(rng)
+    if rng.random() < GRAINY:
+        source = sensor_noise(source, rng.uniform(4, 26), rng, grey=rng.random() < 0.4)
+        level = str(rng.choice(("clean", "light")))
+    if rng.random() < SCRATCHED:
+        source = scratches(source, int(rng.integers(1, 7)), rng)
+    degraded = degrade(source, level, rng, unit)
     matrix = cv2.getRotationMatrix2D((clean.shape[1] / 2, clean.shape[0] / 2), rng.normal(0, 4), 1 / scale)
     matrix[:, 2] += (window - len(clean)) / 2
     return warp(clean, matrix, window), warp(degraded, matrix, window)

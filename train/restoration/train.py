@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -215,8 +216,11 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     folder = Path(args.output) / f"{args.config}-{args.stage}"
     schedule = SCHEDULES[args.config][args.stage]
-    schedule = StageConfig(**{**schedule.__dict__, **({"steps": args.steps} if args.steps else {})})
+    given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
+    schedule = replace(schedule, **given)
     network, teacher = build(args.stage, args.config, Path(args.output) / f"{args.config}-weights")
+    if args.init:
+        network.load_state_dict(load_file(args.init))
     network = to_bfloat16(network).train()
     if hasattr(network, "codebook"):
         network.codebook.float()
@@ -259,6 +263,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", choices=list(SCHEDULES), default="small")
     parser.add_argument("--output", default="runs/restoration")
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--init", help="weights of an earlier run of this stage to begin with")
+    parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
     parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
     parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
     parser.add_argument("--seed", type=int, default=0)
