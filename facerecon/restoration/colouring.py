@@ -1,6 +1,6 @@
 """Gives monochrome photos the colours they may have had.
 
-A guess, learned from faces: skin, lips and hair come out likely, the rest of a photo pale. As in Zhang et
+A guess, learned from faces: skin, lips and hair come out likely. Away from faces little is known, and colours fade. As in Zhang et
 al., "Colorful Image Colorization", ECCV 2016, luma is the photo's own and only chroma is predicted.
 """
 
@@ -23,6 +23,8 @@ from facerecon.types import Face, Image
 FACE_SIDE = 96  # pixels that a face's box has in the picture that is coloured
 LONGEST = 640  # side of that picture
 VIVID = 1.15  # the mean of all colours a thing may have is paler than any of them
+# Sizes of a face from its centre: colours are whole up to the first, and from the second on they have this share.
+NEAR, FAR, FAR_SHARE = 0.8, 1.5, 0.3
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class Colouriser:
         scale = min(wanted, LONGEST / max(height, width))
         small = cv2.resize(luma, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=cv2.INTER_AREA)
         chroma = cv2.resize(self._chroma(small), (width, height), interpolation=cv2.INTER_CUBIC)
-        return from_luma_chroma(np.concatenate((luma[..., None], VIVID * chroma), -1))
+        chroma *= VIVID * _closeness(height, width, faces)[..., None]
+        return from_luma_chroma(np.concatenate((luma[..., None], chroma), -1))
 
     @torch.inference_mode()
     def _chroma(self, luma: np.ndarray) -> np.ndarray:
@@ -101,3 +104,13 @@ class Colouriser:
         padded = np.pad(luma, ((0, -height % stride), (0, -width % stride)), mode="edge")
         chroma = self.network(torch.from_numpy(padded)[None, None].to(self.device) / 255)[0]
         return chroma.permute(1, 2, 0).cpu().numpy()[:height, :width] * 255
+
+
+def _closeness(height: int, width: int, faces: list[Face]) -> np.ndarray:
+    """(H, W) float32: 1 at faces, ``FAR_SHARE`` far from all of them; 1 everywhere where there are none."""
+    if not faces:
+        return np.ones((height, width), np.float32)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    distances = [np.hypot(x - face.box[0::2].mean(), y - face.box[1::2].mean()) / face.size for face in faces]
+    t = np.clip((FAR - np.min(distances, axis=0)) / (FAR - NEAR), 0, 1)
+    return (FAR_SHARE + (1 - FAR_SHARE) * t * t * (3 - 2 * t)).astype(np.float32)

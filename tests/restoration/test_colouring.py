@@ -21,7 +21,10 @@ def test_luma_is_kept_and_chroma_is_the_networks():
     colouriser.network.forward = orange
     coloured = luma_chroma(colouriser.colour(grey, [face]))
     assert np.abs(coloured[..., 0] - grey[..., 0]).max() < 1.5
-    assert coloured[..., 1].mean() < -8 and coloured[..., 2].mean() > 14
+    assert coloured[35, 30, 1] < -8 and coloured[35, 30, 2] > 14
+    small = Face(np.array([0, 0, 12, 12], np.float32), np.zeros((5, 2), np.float32), 1.0)
+    far = luma_chroma(colouriser.colour(grey, [small]))
+    assert 0 < far[60, 80, 2] < 0.5 * far[6, 6, 2]  # less is known of what lies far from faces
 
 
 def test_large_photos_are_coloured_small():
