@@ -200,12 +200,19 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
     from batch.manifest import digest
     from batch.names import plain_stem
     from facerecon.video.job import VideoJob
-    from facerecon.video.results import finished, write_results
+    from facerecon.types import FaceReconError
+    from facerecon.video.results import earlier_key, finished, write_results
 
     name = plain_stem(work.source.name)
     pipeline, embedder, versions = make_parts(work)
     made_of = {"settings": asdict(work.settings), "formats": work.formats, "detector": work.detector}
-    key = digest({"video": _content(work.source), **made_of, "versions": versions})
+    content = _content(work.source)[:16]
+    key = f"{content}-{digest({**made_of, 'versions': versions})}"
+    earlier = earlier_key(work.output, name)
+    if earlier and not force and not earlier.startswith(f"{content}-"):
+        raise FaceReconError(
+            f"{work.output} holds the results of another video called {name}: give another folder, or --force to replace them."
+        )
     record = None if force else finished(work.output, name, key)
     if record is not None:
         _count(reporter, name, record["frames"], earlier=True)

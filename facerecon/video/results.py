@@ -26,12 +26,26 @@ def record_path(output: Path, name: str) -> Path:
 
 def finished(output: Path, name: str, key: str) -> dict[str, Any] | None:
     """The record of an earlier run under the same key whose files are all there, or None."""
+    record = _record(output, name)
     try:
-        record = json.loads(record_path(output, name).read_text(encoding="utf-8"))
         whole = record["key"] == key and all((output / file).is_file() for file in record["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
     return record if whole else None
+
+
+def earlier_key(output: Path, name: str) -> str | None:
+    """The key of the run whose results lie under ``name``, or None where there are none."""
+    key = _record(output, name).get("key")
+    return key if isinstance(key, str) else None
+
+
+def _record(output: Path, name: str) -> dict[str, Any]:
+    try:
+        record = json.loads(record_path(output, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def write_results(

@@ -58,6 +58,17 @@ def test_options_choose_panels_and_a_second_run_does_nothing(clip, tmp_path):
     assert events[-1]["event"] == "end" and events[-1]["skipped"] == FRAMES and events[-1]["done"] == 0
 
 
+def test_another_video_of_the_same_name_does_not_replace_the_results(clip, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    other = write_clip(tmp_path / "elsewhere" / "talk.mp4", stroll(FRAMES // 2))
+    assert run(clip, "--output", tmp_path / "out").exit_code == 0
+    before = files(tmp_path / "out")
+    refused = run(other, "--output", tmp_path / "out")
+    assert refused.exit_code == 1 and "another video called talk" in " ".join(refused.output.split())
+    assert files(tmp_path / "out") == before
+    assert run(other, "--output", tmp_path / "out", "--force").exit_code == 0
+
+
 def test_a_dry_run_writes_nothing(clip, tmp_path):
     result = run(clip, "-o", tmp_path / "out", "--dry-run")
     assert result.exit_code == 0 and f"{FRAMES} frames" in result.stdout and not (tmp_path / "out").exists()
