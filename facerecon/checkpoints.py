@@ -84,7 +84,7 @@ def load_network(name: str, build: Callable[[dict], Network], path: str | Path |
 
     Args:
         name: as for :func:`find_checkpoint`.
-        build: from the config's plain values to the network without weights.
+        build: from the config's values, lists made tuples, to the network without weights.
         path: a file or folder to take instead of the shipped one.
 
     Raises:
@@ -97,7 +97,7 @@ def load_network(name: str, build: Callable[[dict], Network], path: str | Path |
     file = file / f"{name}.safetensors" if file.is_dir() else file
     try:
         with safe_open(str(file), "pt") as handle:
-            network = build(json.loads(handle.metadata()["config"]))
+            network = build({k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(handle.metadata()["config"]).items()})
         network.load_state_dict(expand(load_file(file)))
     except Exception as error:
         raise CheckpointError(f"The {name} checkpoint {file.name} cannot be used: {error}") from error

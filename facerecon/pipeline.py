@@ -25,13 +25,13 @@ from facerecon.restoration.photo import (
     is_sharp,
     paste_faces,
 )
+from facerecon.scaling import head_in_photo, scale_face
 from facerecon.steps import StepListener, Steps
 from facerecon.types import (
     UPSCALES,
     Demographics,
     Face,
     FaceReconError,
-    HeadParameters,
     Image,
     PersonShape,
     Reconstruction,
@@ -341,7 +341,7 @@ class FaceReconstructor:
         heads = iter(
             self.reconstructor.reconstruct(
                 [image for image, _ in work],
-                [_scale_face(face, scale) for (_, face), scale in zip(flat, scales)],
+                [scale_face(face, scale) for (_, face), scale in zip(flat, scales)],
                 demographics=[demographics] * len(flat),
                 focal_px=[None if focal_px is None else focal_px * scale for scale in scales],
                 textured=detail,
@@ -349,7 +349,7 @@ class FaceReconstructor:
             )
         )
         pairs = iter(zip(flat, scales))
-        return [[_to_photo(next(heads), *next(pairs)) for _ in found] for found in chosen]
+        return [[head_in_photo(next(heads), *next(pairs)) for _ in found] for found in chosen]
 
 
 def reconstruction_sources(
@@ -373,12 +373,6 @@ def reconstruction_sources(
     return [(photo, 1) if clear else (image, scale) for clear in sharp]
 
 
-def scale_parameters(parameters: HeadParameters, factor: float) -> HeadParameters:
-    """The same head seen in a photo ``factor`` times the size."""
-    principal_point = _rescale(parameters.principal_point, factor)
-    return replace(parameters, focal_px=parameters.focal_px * factor, principal_point=principal_point)
-
-
 def add_scores(restoration: Restoration, heads: list[Reconstruction]) -> None:
     """Tells each head's ``quality`` how well the face it was rebuilt from was restored."""
     faces = {face.index: face for face in restoration.faces}
@@ -397,22 +391,3 @@ def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:
     if not photos:
         raise FaceReconError("The list of photos is empty.")
     return photos, single
-
-
-def _rescale(pixels: np.ndarray, factor: float) -> np.ndarray:
-    return ((np.asarray(pixels, np.float32) + 0.5) * factor - 0.5).astype(np.float32)
-
-
-def _scale_face(face: Face, scale: int) -> Face:
-    if scale == 1:
-        return face
-    box = _rescale(face.box.reshape(2, 2), scale).reshape(4)
-    return replace(face, box=box, points=_rescale(face.points, scale))
-
-
-def _to_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:
-    """A head rebuilt from an image ``scale`` times the photo's size, in pixels of the photo."""
-    index, face = indexed
-    parameters = scale_parameters(head.parameters, 1 / scale)
-    landmarks = _rescale(head.landmarks_68, 1 / scale)
-    return replace(head, index=index, face=face, parameters=parameters, landmarks_68=landmarks)

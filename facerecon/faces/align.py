@@ -35,6 +35,9 @@ TEMPLATES = {
     "ffhq": _FFHQ,
 }
 
+# The five points of an upright face as fractions of its box.
+_IN_BOX = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.75], [0.65, 0.75]])
+
 # Beyond this many samples a pixel and axis, averaging more changes nothing one could see.
 _MOST_SAMPLES = 32
 
@@ -143,6 +146,18 @@ def crop_face(image: Image, points: np.ndarray, size: int, template: str = "rest
     """The aligned crop (size, size, 3) of a face, and the (2, 3) matrix that made it."""
     matrix = similarity_from_points(points, size, template)
     return warp(image, matrix, size), matrix
+
+
+def mirror_matrix(matrix: np.ndarray, size: int) -> np.ndarray:
+    """A crop's matrix followed by a left-right mirror."""
+    flip = np.array([[-1.0, 0.0], [0.0, 1.0]])
+    return np.concatenate((flip @ matrix[:, :2], (flip @ matrix[:, 2] + [size - 1, 0])[:, None]), axis=1)
+
+
+def points_in_box(box: np.ndarray) -> np.ndarray:
+    """Where an upright face's box (4,) has its five points on average, (5, 2)."""
+    box = np.asarray(box, np.float64)
+    return box[:2] + _IN_BOX * (box[2:] - box[:2])
 
 
 def points_from_landmarks(landmarks: np.ndarray) -> np.ndarray:

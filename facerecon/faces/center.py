@@ -157,7 +157,7 @@ class CenterDetector(ViewingDetector):
 
 def build(config: dict) -> CenterNetwork:
     """The network of a checkpoint's plain values, without weights."""
-    return CenterNetwork(CenterConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+    return CenterNetwork(CenterConfig(**config))
 
 
 def _without_nested(found: Candidates) -> Candidates:

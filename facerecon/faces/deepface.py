@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facerecon.faces.align import fit_similarity, template_points, transform_points
+from facerecon.faces.align import fit_similarity, points_in_box, template_points, transform_points
 from facerecon.types import Face, FaceReconError, Image
 
 BACKENDS = (
@@ -20,8 +20,6 @@ BACKENDS = (
     "yolov11s", "yolov11m", "yolov11l", "yunet", "centerface",
 )  # fmt: skip
 GO_ON = "or go on without it: --face-detector facerecon needs nothing more"
-# Where a box has its five points on average, as fractions of its width and height.
-_IN_BOX = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.75], [0.65, 0.75]])
 
 
 class DeepFaceDetector:
@@ -76,7 +74,7 @@ def _to_face(area: dict[str, Any], score: float) -> Face:
     corner, size = np.array([area["x"], area["y"]], np.float64), np.array([area["w"], area["h"]], np.float64)
     points = [area.get(name) for name in ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")]
     if points[0] is None or points[1] is None:
-        five = corner + _IN_BOX * size
+        five = points_in_box(np.concatenate((corner, corner + size)))
     elif any(point is None for point in points):
         template = template_points(256, "ffhq")
         five = transform_points(template, fit_similarity(template[:2], np.array(points[:2], np.float64)))

@@ -15,7 +15,9 @@ from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.align import (
     invert,
+    mirror_matrix,
     points_from_landmarks,
+    points_in_box,
     similarity_from_points,
     transform_points,
     warp,
@@ -30,8 +32,6 @@ GOOD_ERROR = 0.05  # of the face's size: confidence is the chance of a smaller m
 TRUSTED = 0.5  # confidence from which :meth:`FaceLandmarker.refine` takes the landmarks' word
 AGREEMENT = 0.06  # of the face's size: mean distance of the detector's points up to which both are right
 _UNSURE = 0.35  # standard deviation of the logarithm of an error over what was expected
-# Where a detector's box has its five points, on average: fractions of its width and height.
-_IN_BOX = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.75], [0.65, 0.75]])
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class FaceLandmarker:
             points, _ = self._look(photos, matrices)
             matrices = [self._next_crop(seen, before) for seen, before in zip(points, matrices)]
         if mirrored:
-            both = self._look(photos * 2, matrices + [_mirror(matrix, self.size) for matrix in matrices])
+            both = self._look(photos * 2, matrices + [mirror_matrix(matrix, self.size) for matrix in matrices])
             straight, flipped = ([part[half] for part in both] for half in (slice(len(places)), slice(len(places), None)))
             points, spread = ((part + other[:, MIRROR_68.numpy()]) / 2 for part, other in zip(straight, flipped))
         else:
@@ -126,7 +126,7 @@ class FaceLandmarker:
     def _first_crop(self, place: Face | np.ndarray) -> np.ndarray:
         points = np.asarray(place.points if isinstance(place, Face) else place, np.float64)
         if points.shape == (4,):
-            points = points[:2] + _IN_BOX * (points[2:] - points[:2])
+            points = points_in_box(points)
         elif points.shape == (68, 2):
             points = points_from_landmarks(points)
         if points.shape != (5, 2):
@@ -157,15 +157,7 @@ class FaceLandmarker:
 
 
 def _build(config: dict) -> LandmarkerNetwork:
-    return LandmarkerNetwork(LandmarkerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
-
-
-def _mirror(matrix: np.ndarray, size: int) -> np.ndarray:
-    """A crop's matrix followed by a left-right mirror."""
-    mirrored = np.array(matrix, np.float64)
-    mirrored[0] = -mirrored[0]
-    mirrored[0, 2] += size - 1
-    return mirrored
+    return LandmarkerNetwork(LandmarkerConfig(**config))
 
 
 def _confidence(points: np.ndarray, spread: np.ndarray) -> np.ndarray:

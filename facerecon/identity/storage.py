@@ -30,4 +30,4 @@ def load_network(path: Path | None = None) -> IdentityNetwork:
 
 
 def _build(values: dict) -> IdentityNetwork:
-    return IdentityNetwork(IdentityConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
+    return IdentityNetwork(IdentityConfig(**values))

@@ -39,11 +39,6 @@ class ColourConfig:
         """Plain values, for a checkpoint's metadata."""
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, values: dict) -> ColourConfig:
-        """The inverse of :meth:`to_dict`; lists become tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
 
 COLOUR_CONFIGS = {
     "tiny": ColourConfig(channels=(16, 16), blocks=(1, 1)),
@@ -83,7 +78,7 @@ class Colouriser:
             CheckpointError: no checkpoint was found, or it does not fit.
         """
         where = resolve_device(device)
-        network = load_network("colour", lambda values: ColourNetwork(ColourConfig.from_dict(values)), path)
+        network = load_network("colour", lambda values: ColourNetwork(ColourConfig(**values)), path)
         return cls(network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last))
 
     def colour(self, photo: Image, faces: list[Face]) -> Image:

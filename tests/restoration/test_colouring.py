@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from facerecon.restoration.colour import luma_chroma
-from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, Colouriser, ColourNetwork
+from facerecon.restoration.colouring import COLOUR_CONFIGS, Colouriser, ColourNetwork
 from facerecon.types import Face
 
 
@@ -32,8 +32,3 @@ def test_large_photos_are_coloured_small():
     colouriser.network.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape))
     colouriser.colour(np.zeros((900, 1800, 3), np.uint8), [])
     assert max(seen[0]) <= 648
-
-
-def test_config_survives_metadata():
-    config = COLOUR_CONFIGS["paper"]
-    assert ColourConfig.from_dict({**config.to_dict(), "channels": list(config.channels)}) == config

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from facerecon.faces.align import mirror_matrix
 from train.demographics.prepare import MARGIN, SIZE
-from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
+from train.landmarks.augment import damage, jittered_matrix
 
 AGE_EDGES = (3, 10, 20, 30, 40, 50, 60, 70)  # FairFace's bins
 HELD_OUT = 40  # one face in so many is kept for calibration

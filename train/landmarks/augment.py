@@ -31,12 +31,6 @@ def jittered_matrix(
     return out
 
 
-def mirror_matrix(matrix: np.ndarray, size: int) -> np.ndarray:
-    """A crop's matrix followed by a left-right mirror."""
-    flip = np.array([[-1.0, 0.0], [0.0, 1.0]])
-    return np.concatenate((flip @ matrix[:, :2], (flip @ matrix[:, 2] + [size - 1, 0])[:, None]), axis=1)
-
-
 def damage(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
     """Random colour, blur, loss of resolution, noise, JPEG and a covered patch, each with some chance."""
     size = image.shape[0]

@@ -18,9 +18,8 @@ import torch
 from rich.progress import track
 from safetensors.torch import load_file
 
-from facerecon.faces.align import points_from_landmarks, similarity_from_points, template_points, transform_points, warp
+from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, template_points, transform_points, warp
 from facerecon.types import Image
-from train.landmarks.augment import mirror_matrix
 from train.landmarks.data import TEMPLATE, read_image, read_landmarks, to_unit
 from train.landmarks.network import MIRROR_68, LandmarkNetwork
 from train.landmarks.packs import FRAMINGS, Framing, Photo, photos

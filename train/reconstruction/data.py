@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.reconstruction.reconstructor import TEMPLATE
 from facerecon.types import Image
-from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
+from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.network import MIRROR_68
 from train.reconstruction.config import TrainConfig
 

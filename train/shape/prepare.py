@@ -22,7 +22,7 @@ import torch
 from torch.utils.data import Dataset
 
 from facerecon.checkpoints import checkpoint_version, find_checkpoint
-from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.identity import IdentityEncoder
 from facerecon.images import ImageError, load_image
 from facerecon.reconstruction.encoder import HeadCode
@@ -30,7 +30,7 @@ from facerecon.reconstruction.reconstructor import TEMPLATE, HeadReconstructor
 from facerecon.types import FaceReconError, Image
 from train.data import open_dataset
 from train.identity.prepare import find_points
-from train.landmarks.augment import damage, jittered_matrix, mirror_matrix
+from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.data import stream, to_unit
 from train.landmarks.network import MIRROR_68
 from train.reconstruction.data import DETECTOR_NOISE, PHOTO_DAMAGE, SYNTHETIC_DAMAGE

@@ -49,7 +49,9 @@ def video(image: Image, crf: int, frames: int = 3, shift: float = 1.5, angle: fl
     with av.open(buffer, "w", format="matroska") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = padded.shape[1], padded.shape[0], "yuv420p"
-        stream.options = {"crf": str(int(crf)), "preset": "veryfast", "threads": "1"}
+        # Without threads and lookahead, with which one call in forty came out otherwise.
+        alone = "threads=1:lookahead-threads=1:sync-lookahead=0:rc-lookahead=0"
+        stream.options = {"crf": str(int(crf)), "preset": "veryfast", "threads": "1", "x264-params": alone}
         for back in range(frames, -1, -1):
             matrix = np.array([[1, 0, -back * step[0]], [0, 1, -back * step[1]]])
             moved = cv2.warpAffine(padded, matrix, padded.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from facerecon.faces.align import template_points
-from train.landmarks.augment import cover, damage, jittered_matrix, mirror_matrix
+from facerecon.faces.align import mirror_matrix
+from train.landmarks.augment import cover, damage, jittered_matrix
 from train.landmarks.label import STORED, Labeller, stored_matrix
 from train.landmarks.network import MIRROR_68, LandmarkNetwork
 from train.landmarks.packs import FRAMINGS, Framing, photos

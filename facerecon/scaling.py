@@ -1,0 +1,36 @@
+"""Faces and heads of a photo in the same photo at another size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from facerecon.types import Face, HeadParameters, Reconstruction
+
+
+def scale_parameters(parameters: HeadParameters, factor: float) -> HeadParameters:
+    """The same head seen in a photo ``factor`` times the size."""
+    principal_point = rescale_pixels(parameters.principal_point, factor)
+    return replace(parameters, focal_px=parameters.focal_px * factor, principal_point=principal_point)
+
+
+def rescale_pixels(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Positions (..., 2) in an image ``factor`` times the size; pixel centres lie at whole numbers in both."""
+    return ((np.asarray(pixels, np.float32) + 0.5) * factor - 0.5).astype(np.float32)
+
+
+def scale_face(face: Face, scale: int) -> Face:
+    """The same face in a photo ``scale`` times the size."""
+    if scale == 1:
+        return face
+    box = rescale_pixels(face.box.reshape(2, 2), scale).reshape(4)
+    return replace(face, box=box, points=rescale_pixels(face.points, scale))
+
+
+def head_in_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:
+    """A head rebuilt from an image ``scale`` times the photo's size, in pixels of the photo."""
+    index, face = indexed
+    parameters = scale_parameters(head.parameters, 1 / scale)
+    landmarks = rescale_pixels(head.landmarks_68, 1 / scale)
+    return replace(head, index=index, face=face, parameters=parameters, landmarks_68=landmarks)
