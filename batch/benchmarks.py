@@ -106,6 +106,9 @@ BENCHMARKS = {
     "demographics-ab": Benchmark(
         "Whether it helps a head to know who somebody is.", "train.demographics.ab", _RENDERS, True, arguments=("--synthetic", "{data}")
     ),
+    "demographics-restoration": Benchmark(
+        "Whether it helps restoration to know who somebody is.", "train.demographics.ab_restoration", _DAMAGED, True, arguments=("--data", "{data}")
+    ),
     "identity": Benchmark("Verification of pairs of faces, clean and damaged.", f"{_QUALITY}:identity", "the folder with LFW/pairs.csv", True),
     "clusters": Benchmark("Photos grouped by person.", f"{_QUALITY}:clusters", "the folder with LFW", True),
     "head": Benchmark("Size and speed of the head model.", f"{_SPEED}:head"),

@@ -37,6 +37,10 @@ class RestoringOptions:
     colorize: Annotated[
         bool, typer.Option("--colorize", help="Guess colours for black-and-white photos.", rich_help_panel=_RESTORING)
     ] = False
+    guided: Annotated[
+        bool,
+        typer.Option("--guided", help="Let --age, --gender and --race guide what is invented.", rich_help_panel=_RESTORING),
+    ] = False
     save_comparison: Annotated[
         bool, typer.Option("--save-comparison", help="Write before and after side by side.", rich_help_panel=_RESTORING)
     ] = False
@@ -139,6 +143,8 @@ def make_settings(
     """
     if restoring.upscale not in UPSCALES:
         raise typer.BadParameter(f"{restoring.upscale} is none of 1, 2, 4.", param_hint="--upscale")
+    if restoring.guided and person.demographics() is None:
+        raise typer.BadParameter("say --age, --gender or --race, too", param_hint="--guided")
     return Settings(
         stages,
         restoring.fidelity,
@@ -157,6 +163,7 @@ def make_settings(
         head_model=str(heads.head_model) if heads.head_model else None,
         background=restoring.background,
         colorize=restoring.colorize,
+        guided=restoring.guided,
     )
 
 

@@ -47,6 +47,7 @@ class Settings:
         head_model: file of another head model, whose mesh is fitted to each head.
         only_faces: the restored photo is not written, only its faces.
         background, colorize: as ``facerecon.types.RestorationExtras`` has them.
+        guided: the demographics guide restoration, too.
     """
 
     stages: tuple[str, ...] = (RESTORATION, RECONSTRUCTION)
@@ -68,6 +69,7 @@ class Settings:
     only_faces: bool = False
     background: bool = False
     colorize: bool = False
+    guided: bool = False
 
 
 def make_reconstructor(device: str, settings: Settings) -> FaceReconstructor:
@@ -135,8 +137,9 @@ class PhotoTask(Task):
 
     @property
     def extras(self) -> RestorationExtras:
-        """What is done to a photo beside its faces."""
-        return RestorationExtras(self.given.background, self.given.colorize)
+        """What else restoration does."""
+        given = self.given
+        return RestorationExtras(given.background, given.colorize, given.demographics if given.guided else None)
 
     @cached_property
     def base(self) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from batch.options import Input, JobOptions, Output, Tars, grouped
-from batch.photo_options import RestoringOptions, do_photos, make_settings
+from batch.photo_options import PersonOptions, RestoringOptions, do_photos, make_settings
 from batch.photo_task import RESTORATION
 
 Aligned = Annotated[
@@ -27,6 +27,7 @@ def restore(
     output_dir: Output,
     job: JobOptions,
     restoring: RestoringOptions,
+    person: PersonOptions,
     aligned: Aligned = False,
     only_faces: OnlyFaces = False,
     tars: Tars = False,
@@ -38,9 +39,11 @@ def restore(
     python -m batch restore photos -o out --fidelity 0.5 --upscale 2 --save-comparison
 
     python -m batch restore crops -o out --aligned --only-faces
+
+    python -m batch restore ruined -o out --fidelity 0.3 --guided --age 70 --gender male --race Indian
     """
     if aligned:
         photos = replace(job.photos, face_detector="aligned", detection_threshold=None, min_face=None)
         job = replace(job, photos=photos)
-    settings = replace(make_settings((RESTORATION,), job.photos, restoring), only_faces=only_faces)
+    settings = replace(make_settings((RESTORATION,), job.photos, restoring, person=person), only_faces=only_faces)
     do_photos(settings, input, output_dir, job, tars=tars)

@@ -1,4 +1,4 @@
-"""Finds checkpoints: shipped with the repository, in the Hub cache, on the Hub; and stores them small."""
+"""Finds checkpoints: shipped with the repository, in the Hub cache, on the Hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ Network = TypeVar("Network", bound="nn.Module")
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 HUB_REPO_VARIABLE = "FACERECON_HUB_REPO"
 HUB_TIMEOUT_S = 5.0
-_SCALE = ".scale"
 
 
 class CheckpointError(FaceReconError):
@@ -93,6 +92,8 @@ def load_network(name: str, build: Callable[[dict], Network], path: str | Path |
     from safetensors import safe_open
     from safetensors.torch import load_file
 
+    from facerecon.quantization import expand
+
     file = Path(path) if path else find_checkpoint(name)
     file = file / f"{name}.safetensors" if file.is_dir() else file
     try:
@@ -102,27 +103,6 @@ def load_network(name: str, build: Callable[[dict], Network], path: str | Path |
     except Exception as error:
         raise CheckpointError(f"The {name} checkpoint {file.name} cannot be used: {error}") from error
     return network
-
-
-def compress(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A network's float32 state as it is stored: convolutions and matrices in 8 bits, a scale for each output, the rest float16."""
-    import torch
-
-    stored = {}
-    for name, value in state.items():
-        if value.ndim in (2, 4):
-            scale = value.abs().amax(tuple(range(1, value.ndim)), keepdim=True).clamp_min(1e-12) / 127
-            stored[name] = (value / scale).round().to(torch.int8).contiguous()
-            stored[name + _SCALE] = scale.float()
-        else:
-            stored[name] = value.half().contiguous() if value.is_floating_point() else value
-    return stored
-
-
-def expand(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 state back from :func:`compress`."""
-    names = [name for name in stored if not name.endswith(_SCALE)]
-    return {n: stored[n].float() * stored[n + _SCALE] if n + _SCALE in stored else stored[n].float() for n in names}
 
 
 def _is_whole(path: Path) -> bool:

@@ -181,7 +181,7 @@ class FaceReconstructor:
         photos, single = _as_list(image)
         chosen = self._find(photos, faces)
         photos = self.coloured(photos, chosen) if extras.colorize else photos
-        restorations = self.restore_found(photos, chosen, fidelity, upscale, background=extras.background)
+        restorations = self.restore_found(photos, chosen, fidelity, upscale, extras=extras)
         return restorations[0] if single else restorations
 
     def reconstruct(
@@ -242,7 +242,7 @@ class FaceReconstructor:
             chosen = self._find(photos, faces)
         with steps.step("restore"):
             photos = self.coloured(photos, chosen) if extras.colorize else photos
-            restorations = self.restore_found(photos, chosen, fidelity, upscale, background=extras.background)
+            restorations = self.restore_found(photos, chosen, fidelity, upscale, extras=extras)
         with steps.step("reconstruct"):
             work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
             heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
@@ -279,7 +279,7 @@ class FaceReconstructor:
         upscale: int,
         score: bool = True,
         surroundings: bool = True,
-        background: bool = False,
+        extras: RestorationExtras = RestorationExtras(),
     ) -> list[Restoration]:
         """:meth:`restore` where the faces are known.
 
@@ -287,14 +287,15 @@ class FaceReconstructor:
             chosen: for each photo a list of (index, face), perhaps empty.
             score: whether ``scorer`` adds its scores of identity and naturalness.
             surroundings: whether hair, ears and neck are restored as well, which takes the network as long again.
-            background: whether the whole photo is cleaned below them.
+            extras: as for :meth:`restore`; photos are not coloured any more.
 
         The others are those of :meth:`restore`.
         """
         check_upscale(photos, upscale)
         started = time.perf_counter()
         aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
-        outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity)
+        guide = {} if extras.person is None else {"people": [extras.person] * len(aligned)}
+        outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity, **guide)
         finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
         if surroundings:
             finished = self._with_surroundings(finished, [p for p, found in zip(photos, chosen) for _ in found])
@@ -303,7 +304,7 @@ class FaceReconstructor:
         restorations = []
         for photo, found in zip(photos, chosen):
             started, faces = time.perf_counter(), [next(restored) for _ in found]
-            image = paste_faces(self.restorer.clean(photo) if background else photo, faces, upscale)
+            image = paste_faces(self.restorer.clean(photo) if extras.background else photo, faces, upscale)
             seconds = {"restore": networks, "paste": time.perf_counter() - started}
             restorations.append(Restoration(image, faces, upscale, fidelity, seconds))
         return restorations

@@ -115,15 +115,17 @@ class PersonShape:
 
 @dataclass(frozen=True)
 class RestorationExtras:
-    """What is done to a photo beside its faces.
+    """What else restoration does than mend faces as it sees them.
 
     Attributes:
         background: the whole photo goes through the cleaner, not only faces and what surrounds them.
         colorize: a monochrome photo gets the colours it may have had; others keep theirs.
+        person: what is known of the people, to guide what fidelity below 1 invents.
     """
 
     background: bool = False
     colorize: bool = False
+    person: Demographics | None = None
 
 
 @dataclass(frozen=True)

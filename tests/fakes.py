@@ -51,12 +51,15 @@ class FakeRestorer:
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.people: list[list[Demographics | None] | None] = []
 
-    def restore(self, crops: list[Image], fidelity: float = 0.7) -> list[Image]:
+    def restore(
+        self, crops: list[Image], fidelity: float = 0.7, people: list[Demographics | None] | None = None
+    ) -> list[Image]:
         """Negatives."""
         self.calls.append(len(crops))
+        self.people.append(people)
         return [255 - crop for crop in crops]
-
 
     def clean(self, photo: Image) -> Image:
         """A photo with a darker left column, so that one can tell."""

@@ -9,7 +9,7 @@ import pytest
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor, NoFaceError
 from facerecon.restoration.photo import enlarge
-from facerecon.types import FaceReconError, RestorationExtras
+from facerecon.types import Demographics, FaceReconError, RestorationExtras
 from tests.fakes import FakeColouriser, FakeDetector, FakeReconstructor, FakeRestorer, make_face, make_photo
 
 
@@ -74,6 +74,14 @@ def test_only_monochrome_photos_are_coloured_and_the_head_sees_the_colours(head:
     assert (way.reconstructor.images[0][0, :, 0] > 2 * way.reconstructor.images[0][0, :, 1].astype(int)).all()
     assert np.array_equal(way.restore(grey).image[0], grey[0])  # grey stays grey unless somebody asks
     assert np.array_equal(way.restore(colourful, extras=extras).image[0], colourful[0])
+
+
+def test_only_what_is_asked_to_guide_restoration_does(head: HeadModel) -> None:
+    way, person = make_pipeline(head, [make_face(5, 5, 30), make_face(60, 20, 80)]), Demographics(age=70, source="user")
+    way.run(make_photo(), demographics=person)
+    assert way.restorer.people == [None, None]
+    way.run(make_photo(), demographics=person, extras=RestorationExtras(person=person))
+    assert way.restorer.people[2:] == [[person, person], None]  # the faces; what surrounds them is not invented
 
 
 def test_no_face_is_one_sentence() -> None:

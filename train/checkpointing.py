@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from facerecon.checkpoints import compress
+from facerecon.quantization import compress
 from train.precision import MasterAdamW
 
 STEP_FOLDER = re.compile(r"^step_(\d{8})$")

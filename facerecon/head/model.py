@@ -49,7 +49,7 @@ class HeadModel(nn.Module):
         self.vertex_count = int(tensors["template"].shape[0]) - len(JOINTS)
         points = self.vertex_count + len(JOINTS)
         demographic = tensors["demographic_basis"].float() * storage.MILLIMETRE
-        identity = tensors["identity_basis"].float() * storage.MILLIMETRE
+        identity = storage.unpack_modes(*(tensors[f"identity_{part}"] for part in ("basis", "fine", "fine_scale")))
         expression = storage.unpack_sparse(
             tensors["expression_points"], tensors["expression_starts"], tensors["expression_values"], points
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from facerecon import checkpoints
+from facerecon import checkpoints, quantization
 from facerecon.identity.network import IdentityConfig, IdentityNetwork
 
 
@@ -16,7 +16,7 @@ def save_network(network: IdentityNetwork, path: Path) -> None:
     """Writes a network compressed, aside first and then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}")
-    save_file(checkpoints.compress(network.state_dict()), aside, metadata={"config": json.dumps(asdict(network.config))})
+    save_file(quantization.compress(network.state_dict()), aside, metadata={"config": json.dumps(asdict(network.config))})
     aside.rename(path)
 
 

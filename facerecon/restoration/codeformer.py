@@ -1,8 +1,9 @@
-"""The whole restoration network: codebook, code transformer, controllable feature transforms, and the cleaner.
+"""The whole restoration network: codebook, code transformer, controllable feature transforms, cleaner and finisher.
 
-After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. One
-addition: the photo first goes through the :class:`Cleaner`, as in DiffBIR (Lin et al., ECCV 2024). Codes are read from
-what it gives back, and the fidelity weight also mixes the two faces, so that at full fidelity nothing is invented.
+After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. Two
+additions: the photo first goes through the :class:`Cleaner`, as in DiffBIR (Lin et al., ECCV 2024). Codes are read from
+what it gives back, and the fidelity weight also mixes the two faces, so that at full fidelity nothing is invented. And
+the :class:`Finisher` puts fine detail on the mixture, the more, the lower the fidelity.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from facerecon.restoration.autoencoder import Decoder, Encoder, feature_transfor
 from facerecon.restoration.cleaner import Cleaner
 from facerecon.restoration.code_transformer import CodeTransformer
 from facerecon.restoration.codebook import Codebook
+from facerecon.restoration.conditioning import CONDITION_SIZE
 from facerecon.restoration.configuration import RestorationConfig
+from facerecon.restoration.finisher import Finisher
+
+GUIDANCE = 2.0
 
 
 class CodeFormer(nn.Module):
@@ -28,12 +33,20 @@ class CodeFormer(nn.Module):
         self.codebook = Codebook(config.codebook_size, config.code_dim)
         self.transformer = CodeTransformer(config)
         self.transforms = feature_transforms(config)
-        self.cleaner = Cleaner(config)
+        self.cleaner, self.finisher = Cleaner(config), Finisher(config)
 
-    def predict_codes(self, cleaned: Tensor) -> tuple[list[Tensor], Tensor]:
-        """(B, 3, S, S), the cleaner's, to encoder features and logits (B, grid * grid, codebook_size)."""
+    def predict_codes(self, cleaned: Tensor, condition: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """(B, 3, S, S), the cleaner's, to encoder features and logits (B, grid * grid, codebook_size).
+
+        ``condition`` (B, CONDITION_SIZE) is what is stated of the people, see ``conditioning``. What it changes is
+        exaggerated ``GUIDANCE`` times, as in Ho and Salimans, "Classifier-free Diffusion Guidance", 2022.
+        """
         features, _ = self.encoder(cleaned.clamp(0, 1).to(self.dtype))
-        return features, self.transformer(features[-1])
+        nobody = cleaned.new_zeros(len(cleaned), CONDITION_SIZE)
+        logits = self.transformer(features[-1], nobody)
+        if condition is None:
+            return features, logits
+        return features, torch.lerp(logits, self.transformer(features[-1], condition), GUIDANCE)
 
     def code_map(self, logits: Tensor, soft: bool = False) -> Tensor:
         """Logits (B, N, K) to code features (B, code_dim, grid, grid); ``soft`` averages, which has a gradient."""
@@ -53,21 +66,22 @@ class CodeFormer(nn.Module):
         """Code features (B, code_dim, grid, grid) steered by encoder features to the extent ``w`` (B, 1, 1, 1), (B, 3, S, S)."""
         return self.decoder(codes, self.transforms, features, w)
 
-    def generate(self, cleaned: Tensor, w: Tensor) -> Tensor:
+    def generate(self, cleaned: Tensor, w: Tensor, condition: Tensor | None = None) -> Tensor:
         """The face that the codes of the cleaner's (B, 3, S, S) stand for, steered to the extent ``w`` (B, 1, 1, 1), float32."""
-        features, logits = self.predict_codes(cleaned)
+        features, logits = self.predict_codes(cleaned, condition)
         return self.decode(features, self.code_map(logits), w.to(self.dtype)).float()
 
-    def forward(self, image: Tensor, fidelity: Tensor | float = 0.7) -> Tensor:
+    def forward(self, image: Tensor, fidelity: Tensor | float = 0.7, condition: Tensor | None = None) -> Tensor:
         """Restores.
 
         Args:
             image: (B, 3, S, S) in [0, 1], best in float32 whatever the network's dtype.
             fidelity: 0 generates from codes alone, 1 keeps to the pixels; a number or (B,).
+            condition: (B, CONDITION_SIZE), see :meth:`predict_codes`.
 
         Returns:
             (B, 3, S, S) float32, not clamped.
         """
         w = torch.as_tensor(fidelity, dtype=torch.float32, device=image.device).expand(len(image)).view(-1, 1, 1, 1)
-        cleaned = self.cleaner(image)
-        return torch.lerp(self.generate(cleaned, w), cleaned, w)
+        cleaned = self.cleaner.coarse_to_fine(image)
+        return self.finisher.finish(torch.lerp(self.generate(cleaned, w, condition), cleaned, w), w)

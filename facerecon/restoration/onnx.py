@@ -6,6 +6,7 @@ onnxruntime is for machines without torch's fast paths, and other languages.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from facerecon.onnx_files import open_session, write_onnx
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.restorer import FaceRestorer, resize, with_detail
-from facerecon.types import Image
+from facerecon.types import Demographics, FaceReconError, Image
 
 _KIND = ["image", "fidelity"], "restoration network"
 
@@ -72,7 +73,9 @@ class OnnxFaceRestorer(FaceRestorer):
         """Side of the crops the network was trained on, pixels."""
         return int(self.session.get_inputs()[0].shape[-1])
 
-    def _restored(self, crops: list[Image], fidelity: float) -> list[Image]:
+    def _restored(self, crops: list[Image], fidelity: float, people: Sequence[Demographics | None] | None) -> list[Image]:
+        if people is not None:
+            raise FaceReconError("Restoration through ONNX is not guided by what is known of people; use torch for that.")
         weight, outputs = np.array([fidelity], np.float32), []
         for crop in crops:
             seen = resize(crop, self.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,8 +16,9 @@ from facerecon.faces.detail import kept_detail
 from facerecon.restoration.background import clean_photo
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.colour import keep_colour, tone, toning
+from facerecon.restoration.conditioning import condition_vector
 from facerecon.restoration.configuration import RestorationConfig
-from facerecon.types import FaceReconError, Image
+from facerecon.types import Demographics, FaceReconError, Image
 
 BATCH = 8
 LARGEST = 512  # side up to which the cleaner sees a crop at its own size, pixels
@@ -53,10 +54,12 @@ class FaceRestorer:
         """Side of the crops the network was trained on, pixels."""
         return self.network.config.image_size
 
-    def restore(self, crops: list[Image], fidelity: float = 0.7) -> list[Image]:
+    def restore(
+        self, crops: list[Image], fidelity: float = 0.7, people: Sequence[Demographics | None] | None = None
+    ) -> list[Image]:
         """Restores crops of the ``"restoration"`` template.
 
-        The cleaner sees crops as they are, the codes see them at the size of their training. What is
+        The cleaner and the finisher see crops as they are, the codes see them at the size of their training. What is
         changed at another size is enlarged and added to the crop, whose finer detail stays wherever
         the finest that was seen is kept. Slowly varying colour follows the crop, and a monochrome or
         toned one stays so.
@@ -64,6 +67,7 @@ class FaceRestorer:
         Args:
             crops: square (S, S, 3) uint8 images of any sizes.
             fidelity: 0 generates from codes alone, 1 keeps to the pixels.
+            people: for each crop what guides the codes, or None.
 
         Returns:
             Restored crops of the same sizes.
@@ -74,7 +78,7 @@ class FaceRestorer:
         if not 0.0 <= fidelity <= 1.0:
             raise FaceReconError(f"Fidelity is between 0 and 1; {fidelity} is not.")
         tones = [toning(crop) for crop in crops]
-        restored = self._restored(crops, fidelity)
+        restored = self._restored(crops, fidelity, people)
         restored = [keep_colour(crop, image, fidelity) for crop, image in zip(crops, restored)]
         return [image if t is None else tone(image, t) for image, t in zip(restored, tones)]
 
@@ -85,39 +89,51 @@ class FaceRestorer:
         tones = toning(photo)
         return cleaned if tones is None else tone(cleaned, tones)
 
-    def _restored(self, crops: list[Image], fidelity: float) -> list[Image]:
-        if fidelity == 1:
-            return self._cleaned(crops)
-        generated = self._generated(crops, fidelity)
-        if fidelity == 0:
-            return generated
-        mix = fidelity, 1 - fidelity
-        return [cv2.addWeighted(c, mix[0], g, mix[1], 0) for c, g in zip(self._cleaned(crops), generated)]
+    def _restored(self, crops: list[Image], fidelity: float, people: Sequence[Demographics | None] | None) -> list[Image]:
+        cleaned = self._cleaned(crops)
+        return cleaned if fidelity == 1 else self._finished(self._generated(cleaned, fidelity, people), fidelity)
 
     def _cleaned(self, crops: list[Image]) -> list[Image]:
         """Crops through the cleaner, those up to ``LARGEST`` pixels at their own size.
 
         Seen twice, the second time mirrored, and averaged: the self-ensemble of Lim et al. (EDSR, CVPRW 2017).
         """
-        stride = self.network.cleaner.stride
-        sides = [max(self.size, min(-(-len(crop) // stride) * stride, LARGEST)) for crop in crops]
+        cleaner = self.network.cleaner
 
-        def clean(batch: Tensor) -> Tensor:
-            return (self.network.cleaner(batch) + self.network.cleaner(batch.flip(3)).flip(3)) / 2
+        def clean(batch: Tensor, _: list[int]) -> Tensor:
+            return (cleaner.coarse_to_fine(batch) + cleaner.coarse_to_fine(batch.flip(3)).flip(3)) / 2
 
-        return _in_batches(crops, sides, clean, self.device)
+        return _in_batches(crops, self._own_sides(crops, cleaner.stride), clean, self.device)
 
-    def _generated(self, crops: list[Image], fidelity: float) -> list[Image]:
-        def generate(batch: Tensor) -> Tensor:
-            w = torch.full((len(batch), 1, 1, 1), fidelity, device=batch.device)
-            return self.network.generate(self.network.cleaner(batch), w)
+    def _generated(self, cleaned: list[Image], fidelity: float, people: Sequence[Demographics | None] | None) -> list[Image]:
+        """The cleaner's crops mixed with the faces that their codes stand for."""
+        told = None if people is None else np.stack([condition_vector(person) for person in people])
 
-        return _in_batches(crops, [self.size] * len(crops), generate, self.device)
+        def generate(batch: Tensor, members: list[int]) -> Tensor:
+            w = torch.full((len(batch), 1, 1, 1), float(fidelity), device=self.device)
+            condition = None if told is None else torch.from_numpy(told[members]).to(self.device)
+            return torch.lerp(self.network.generate(batch, w, condition), batch, w)
+
+        return _in_batches(cleaned, [self.size] * len(cleaned), generate, self.device)
+
+    def _finished(self, faces: list[Image], fidelity: float) -> list[Image]:
+        finisher = self.network.finisher
+
+        def finish(batch: Tensor, _: list[int]) -> Tensor:
+            return finisher.finish(batch, torch.full((len(batch), 1, 1, 1), float(fidelity), device=self.device))
+
+        return _in_batches(faces, self._own_sides(faces, finisher.stride), finish, self.device)
+
+    def _own_sides(self, crops: list[Image], stride: int) -> list[int]:
+        return [max(self.size, min(-(-len(crop) // stride) * stride, LARGEST)) for crop in crops]
 
 
 @torch.inference_mode()
-def _in_batches(crops: list[Image], sides: list[int], network: Callable[[Tensor], Tensor], device: torch.device) -> list[Image]:
-    """What ``network`` makes of each crop at the side it is to be seen at, brought back to the crop's own size."""
+def _in_batches(
+    crops: list[Image], sides: list[int], network: Callable[[Tensor, list[int]], Tensor], device: torch.device
+) -> list[Image]:
+    """What ``network`` makes of each crop, with the numbers of a batch's crops, at the side it is to be seen at, brought
+    back to the crop's own size."""
     restored: list[Image] = [np.empty(0)] * len(crops)
     for side in sorted(set(sides)):
         members = [i for i, s in enumerate(sides) if s == side]
@@ -125,7 +141,7 @@ def _in_batches(crops: list[Image], sides: list[int], network: Callable[[Tensor]
             part = members[start : start + BATCH]
             seen = [resize(crops[i], side) for i in part]
             batch = torch.from_numpy(np.stack(seen)).to(device).permute(0, 3, 1, 2).float() / 255
-            output = network(batch.contiguous(memory_format=torch.channels_last)).clamp(0, 1)
+            output = network(batch.contiguous(memory_format=torch.channels_last), part).clamp(0, 1)
             images = (output.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
             for i, before, after in zip(part, seen, images):
                 restored[i] = with_detail(crops[i], before, after)

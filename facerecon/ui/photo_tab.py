@@ -21,6 +21,7 @@ from facerecon.ui.results import Finished, Shelf
 from facerecon.ui.statistics import Progress
 
 GO = "Restore and reconstruct"
+GUIDED = "guided"
 BUSY = "Working…"
 SCROLL = """() => {
   const steps = document.querySelector('#photo-steps');
@@ -68,8 +69,12 @@ class PhotoTab:
         )
         self.upscale = gr.Radio([(f"{n}×", n) for n in UPSCALES], value=1, label="Enlarge the photo")
         self.extras = gr.CheckboxGroup(
-            [("Colour black and white", "colorize"), ("Clean the background too", "background")], label="Extras", elem_id="extras"
-        )
+            [
+                ("Colour black and white", "colorize"), ("Clean the background too", "background"),
+                ("Let who it is guide what is invented", GUIDED),
+            ],
+            label="Extras", elem_id="extras",
+        )  # fmt: skip
         with gr.Accordion("Who is it? (optional)", open=False, elem_id="who"):
             self.several = gr.HTML("", padding=False, elem_classes="fr-maybe")
             self.form = DemographicsForm()
@@ -150,7 +155,7 @@ class PhotoTab:
         try:
             who = demographics_form.stated(*form)
             hints = " ".join(notes(who)) if who else ""
-            wanted = RestorationExtras(**dict.fromkeys(extras, True))
+            wanted = RestorationExtras("background" in extras, "colorize" in extras, who if GUIDED in extras else None)
             for news in photo_work.run(self.engine, request.session_hash, path, fidelity, upscale, faces, who, wanted):
                 if isinstance(news, Step):
                     progress.hear(news)

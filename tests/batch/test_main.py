@@ -62,6 +62,13 @@ def test_halves_do_their_half(command, verb: str, folder: str) -> None:
     assert code == 0 and folder in made and not {"restored", "heads"} <= made
 
 
+def test_who_it_is_may_guide_restoration_alone(command) -> None:
+    code, _ = command("restore", "--guided", "--age", "70")
+    assert code == 0
+    code, said = command("restore", "--guided", "--age", "30")
+    assert code == 0 and "1 done" in said  # another guide, another photo
+
+
 def test_failures_end_with_one(command) -> None:
     (command.folder / "b.jpg").write_text("no picture")
     code, said = command("restore", "--quiet")
@@ -79,6 +86,7 @@ def test_failures_end_with_one(command) -> None:
         (["--race", "martian"], "'martian' is none of"),
         (["--fidelity", "1.5"], "less than or equal to 1"),
         (["--age", "101"], "less than or equal to 100"),
+        (["--guided"], "say --age, --gender or --race"),
     ],
 )
 def test_options_out_of_range_are_explained(command, options: list[str], sentence: str) -> None:

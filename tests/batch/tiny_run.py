@@ -17,11 +17,11 @@ from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer
 class SlowRestorer(FakeRestorer):
     """Leaves time to be killed in; a white face kills the process."""
 
-    def restore(self, crops, fidelity=0.7):
+    def restore(self, crops, fidelity=0.7, people=None):
         time.sleep(0.02 * len(crops))
         if any(crop.min() == 255 for crop in crops):
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().restore(crops, fidelity)
+        return super().restore(crops, fidelity, people)
 
 
 def make_reconstructor(device: str, settings: object) -> FaceReconstructor:

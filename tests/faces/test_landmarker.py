@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from facerecon.checkpoints import CheckpointError, compress
+from facerecon.checkpoints import CheckpointError
+from facerecon.quantization import compress
 from facerecon.faces.align import points_from_landmarks, template_points, transform_points
 from facerecon.faces.landmark_network import MIRROR_68, Found, LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import TEMPLATE, FaceLandmarker, Landmarks

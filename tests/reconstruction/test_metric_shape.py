@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from facerecon.checkpoints import compress
+from facerecon.quantization import compress
 from facerecon.faces.align import template_points
 from facerecon.head import HeadModel
 from facerecon.reconstruction import metric_shape

@@ -5,7 +5,8 @@ import torch
 
 from facerecon.restoration.autoencoder import CodebookAutoencoder
 from facerecon.restoration.codebook import Codebook
-from facerecon.restoration.codeformer import CodeFormer
+from facerecon.restoration.codeformer import GUIDANCE, CodeFormer
+from facerecon.restoration.conditioning import CONDITION_SIZE
 from facerecon.restoration.configuration import CONFIGS, RestorationConfig
 
 
@@ -15,6 +16,7 @@ def network():
     net = CodeFormer(CONFIGS["tiny"]).eval()
     for p in net.parameters():  # identity-initialised layers would hide mistakes
         torch.nn.init.normal_(p, std=0.08)
+    torch.nn.init.normal_(net.transformer.modulation.out.weight)
     return net
 
 
@@ -70,7 +72,19 @@ def test_fidelity_can_differ_within_a_batch(network):
 def test_stage_one_weights_fit_the_whole_network():
     config = CONFIGS["tiny"]
     missing, unexpected = CodeFormer(config).load_state_dict(CodebookAutoencoder(config).state_dict(), strict=False)
-    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "cleaner.")) for m in missing)
+    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "cleaner.", "finisher.")) for m in missing)
+
+
+def test_what_is_stated_changes_the_codes_and_nothing_stated_is_as_no_guide(network):
+    features = torch.rand(2, 3, 32, 32)
+    nobody, stated = torch.zeros(2, CONDITION_SIZE), torch.zeros(2, CONDITION_SIZE)
+    stated[1, :2] = 1
+    with torch.no_grad():
+        plain, empty, guided = (network.predict_codes(features, c)[1] for c in (None, nobody, stated))
+        aged = network.transformer(network.encoder(features)[0][-1], stated)
+    assert torch.allclose(plain, empty) and torch.allclose(plain[0], guided[0])
+    change, asked = guided[1] - plain[1], aged[1] - plain[1]
+    assert asked.abs().max() > 1e-3 and torch.allclose(change, GUIDANCE * asked, atol=1e-3)
 
 
 def test_config_survives_metadata():

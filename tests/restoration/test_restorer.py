@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
-from facerecon.types import FaceReconError
+from facerecon.types import Demographics, FaceReconError
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_crops_of_any_size_come_back_in_order(checkpoint):
 
 def test_detail_of_a_large_face_stays_where_nothing_was_mended(checkpoint):
     restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
-    restorer.network.generate = lambda batch, w: batch
+    restorer.network.generate = lambda batch, *_: batch
     crop = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     assert np.abs(restorer.restore([crop], 0.0)[0].astype(int) - crop).max() <= 1
-    restorer.network.generate = lambda batch, w: (batch + 30 / 255).clamp(0, 1)
+    restorer.network.generate = lambda batch, *_: (batch + 30 / 255).clamp(0, 1)
     mended = restorer.restore([crop], 0.0)[0].astype(float)
     assert mended.std() < 0.7 * crop.std()  # the noise of a degraded face does not come back
 
@@ -47,13 +47,14 @@ def test_a_large_face_is_cleaned_at_its_own_size(checkpoint):
     restorer.network.cleaner.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[-1]))
     rng = np.random.default_rng(0)
     restorer.restore([rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in (24, 96, 100, 1024)], 1.0)
-    stride = restorer.network.cleaner.stride
-    assert seen[::2] == seen[1::2] == [32, 96, -(-100 // stride) * stride, 512]  # each also mirrored
+    own = -(-100 // restorer.network.cleaner.stride) * restorer.network.cleaner.stride
+    ways = [16, 32], [16, 32, 64, 96], [16, 32, 64, own], [16, 32, 64, 128, 256, 512]
+    assert seen == [side for way in ways for side in way * 2]  # each also mirrored
 
 
 def test_between_the_ends_both_faces_mix(checkpoint):
     restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
-    restorer.network.generate = lambda batch, w: torch.zeros_like(batch)
+    restorer.network.generate = lambda batch, *_: torch.zeros_like(batch)
     crop = np.full((32, 32, 3), 200, np.uint8)
     levels = [restorer.restore([crop], w)[0].mean() for w in (0.0, 0.25, 0.5, 1.0)]
     assert levels == pytest.approx([0, 50, 100, 200], abs=1)
@@ -75,3 +76,15 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
 def test_an_unknown_device(checkpoint):
     with pytest.raises(FaceReconError, match="abacus"):
         FaceRestorer.from_pretrained("abacus", checkpoint)
+
+
+def test_only_the_guided_face_is_invented_anew(checkpoint):
+    restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
+    for parameter in restorer.network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    torch.nn.init.normal_(restorer.network.transformer.modulation.out.weight, std=3)
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in (80, 32, 80)]
+    people = [None, Demographics(age=80, gender="male"), None]
+    plain, guided = restorer.restore(crops, 0.0), restorer.restore(crops, 0.0, people)
+    assert [np.array_equal(a, b) for a, b in zip(plain, guided)] == [True, False, True]

@@ -37,7 +37,7 @@ def image_folder(path: Path) -> FacePack:
 
 def utkface(path: Path) -> FacePack:
     """UTKFace: ``AGE_GENDER_RACE_DATE.jpg``; a few names of the original lack a part, and so a label."""
-    return FacePack(path, _utkface_labels)
+    return FacePack(path, utkface_labels)
 
 
 def fairface(path: Path) -> FacePack:
@@ -172,7 +172,8 @@ def open_dataset(layout: str, path: Path) -> FacePack:
     return LAYOUTS[layout](path)
 
 
-def _utkface_labels(name: str) -> FaceLabels:
+def utkface_labels(name: str) -> FaceLabels:
+    """What ``AGE_GENDER_RACE_DATE`` says, as far as it says it."""
     parts = PurePosixPath(name).name.split(".")[0].split("_")
     age = float(parts[0]) if parts[0].isdigit() and int(parts[0]) <= _OLDEST else None
     if len(parts) != 4 or not (parts[1].isdigit() and parts[2].isdigit()):

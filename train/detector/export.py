@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from facerecon.checkpoints import compress
+from facerecon.quantization import compress
 from facerecon.faces.center import CenterDetector, build
 from facerecon.faces.center_network import CenterNetwork
 from facerecon.faces.views import Candidates

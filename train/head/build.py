@@ -194,7 +194,7 @@ def write(output: Path, sources: Sources, mean, coefficients, basis, modes, shap
         "template": float32(mean),
         "mean_coefficients": float32(coefficients * MILLIMETRES),
         "demographic_basis": float32(basis.reshape(len(basis), -1)).half(),
-        "identity_basis": float32(modes.reshape(len(modes), -1) * MILLIMETRES).half(),
+        **{f"identity_{part}": t for part, t in storage.pack_modes(float32(modes.reshape(len(modes), -1) * MILLIMETRES)).items()},
         "identity_std_mm": float32(np.sqrt((modes[:, face] ** 2).sum(-1).mean(1)) * MILLIMETRES),
         "identity_scale": float32(strength),
         "expression_scale": float32(strength),

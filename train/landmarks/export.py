@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from facerecon.checkpoints import compress
+from facerecon.quantization import compress
 from facerecon.faces.landmark_network import LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import NAME
 

@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from facerecon.checkpoints import expand
+from facerecon.quantization import expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights

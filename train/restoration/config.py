@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("codebook", "cleaner", "transformer", "fidelity", "colour")
+STAGES = ("codebook", "cleaner", "transformer", "fidelity", "guidance", "finisher", "colour")
 # Which weights a stage begins with, beside those of the cleaner.
-BEGINS_WITH = {"transformer": "codebook", "fidelity": "transformer"}
+BEGINS_WITH = {"transformer": "codebook", "fidelity": "transformer", "guidance": "fidelity"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class StageConfig:
         adversarial_from: share of the steps after which the discriminator joins.
         muon: Muon instead of AdamW for convolutions and matrices.
         judge_lr: peak learning rate of the discriminator.
-        window: side of the crops, pixels; the network's own where None.
+        window: side of the crops, pixels; the network's own where None. Of cleaner and finisher: of the part that they see at
+            full size.
     """
 
     steps: int
@@ -40,21 +41,27 @@ SMALL = {
     "codebook": StageConfig(1400, adversarial_weight=0.02, adversarial_from=0.6),
     "transformer": StageConfig(700, lr=4e-4, code_weight=1.0),
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
-    "cleaner": StageConfig(2800, 32, 2.5e-3, muon=True, window=192),
+    "guidance": StageConfig(1200, 16, lr=1e-3, code_weight=1.0, muon=True),
+    "cleaner": StageConfig(5600, 24, 2.5e-3, muon=True, window=128),
+    "finisher": StageConfig(3000, 24, 1e-3, adversarial_weight=0.05, adversarial_from=0.05, muon=True, window=128),
     "colour": StageConfig(420, 48, 2e-3, muon=True, window=128),
 }
 TINY = {
     "codebook": StageConfig(6, 2, adversarial_weight=0.02),
     "transformer": StageConfig(6, 2, code_weight=1.0),
     "fidelity": StageConfig(6, 2, code_weight=0.02, adversarial_weight=0.02),
+    "guidance": StageConfig(6, 2, code_weight=1.0),
     "cleaner": StageConfig(6, 2, muon=True, window=24),
+    "finisher": StageConfig(6, 2, adversarial_weight=0.05, muon=True, window=24),
     "colour": StageConfig(6, 2, muon=True, window=24),
 }
 PAPER = {
     "codebook": StageConfig(1_500_000, 8, 7e-5, adversarial_weight=0.8, adversarial_from=0.02),
     "transformer": StageConfig(200_000, 8, 1e-4, code_weight=0.5),
     "fidelity": StageConfig(20_000, 8, 5e-5, code_weight=0.5, adversarial_weight=0.8, adversarial_from=0.0),
+    "guidance": StageConfig(50_000, 16, 1e-4, code_weight=1.0),
     "cleaner": StageConfig(300_000, 8, 2e-4, window=256),
+    "finisher": StageConfig(300_000, 16, 1e-4, adversarial_weight=0.05, adversarial_from=0.02, window=256),
     "colour": StageConfig(300_000, 16, 2e-4, window=256),
 }
 SCHEDULES = {"tiny": TINY, "small": SMALL, "paper": PAPER}

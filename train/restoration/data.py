@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,9 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import warp
+from facerecon.restoration.conditioning import condition_vector
 from facerecon.restoration.degradations import degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
-from facerecon.types import Image
-from train.data.packs import FacePack
+from facerecon.types import Demographics, Image
+from train.data.layouts import open_dataset
+from train.data.packs import FaceLabels
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class PackFraming:
         zoom: range of the enlargement that brings faces to the restoration template's size.
         center: where the crop's middle lies in the image, as a share of width and height.
         wander: how far the middle moves, as a share of the crop.
+        layout: of ``train.data.layouts``, which knows the labels.
     """
 
     name: str
@@ -35,15 +38,19 @@ class PackFraming:
     zoom: tuple[float, float]
     center: tuple[float, float] = (0.5, 0.5)
     wander: float = 0.06
+    layout: str = "image_folder"
 
 
 PACKS = (
-    PackFraming("utkface_sharp.tar", 1.0, (0.9, 1.25)),
-    PackFraming("official_portraits.tar", 2.5, (0.7, 1.1), (0.5, 0.45), 0.12),
+    PackFraming("utkface_sharp.tar", 1.0, (0.9, 1.25), layout="utkface"),
+    PackFraming("official_portraits.tar", 2.5, (0.7, 1.1), (0.5, 0.45), 0.12, layout="official_portraits"),
     PackFraming("studio_portraits.tar", 4.0, (0.8, 1.25), (0.5, 0.44), 0.10),
     PackFraming("stylegan.tar", 1.0, (1.0, 1.35), (0.5, 0.55)),
-    PackFraming("scut_fbp5500.tar", 0.6, (0.85, 1.15)),
+    PackFraming("scut_fbp5500.tar", 0.6, (0.85, 1.15), layout="scut_fbp5500"),
+    PackFraming("fairface_sharp.tar", 0.4, (0.95, 1.15), (0.5, 0.44), layout="fairface"),
 )
+# For fine detail: those that have it at the pixels of a crop.
+SHARPEST = tuple(replace(f, weight=0.1 * f.weight) if f.layout in ("utkface", "fairface") else f for f in PACKS)
 # Photo pixels to a pixel of the crop; a turn by 8 degrees still finds all it needs.
 PHOTO_SCALES, TURNING_MARGIN = (0.75, 1.6), 1.14
 # Share of the pairs in which the face is small in its photo, so that what harmed the photo harmed the face more.
@@ -70,27 +77,32 @@ class CleanFaces:
     """
 
     def __init__(self, root: Path, size: int, packs: tuple[PackFraming, ...] = PACKS, limit: int | None = None):
-        self.size, self.images, self.framings, weights = size, [], [], []
+        self.size, self.images, self.framings, self.conditions, weights = size, [], [], [], []
         present = [(f, root / f.name) for f in packs if (root / f.name).exists()] or [(FFHQ_FRAMING, root)]
         for framing, path in present:
-            pack = FacePack(path)
+            pack = open_dataset(framing.layout, path)
             for i in range(min(len(pack), limit or len(pack))):
                 self.images.append(pack.image(i))
                 self.framings.append(framing)
+                self.conditions.append(condition_vector(stated(pack.labels(i))))
                 weights.append(framing.weight)
         if not self.images:
             raise FileNotFoundError(f"There are no images to train on in {root}.")
         self.cumulative = np.cumsum(weights) / np.sum(weights)
 
-    def crop(self, rng: np.random.Generator, window: int, scale: float = 1.0) -> Image:
-        """A random upright window, mirrored half of the time.
+    def draw(self, rng: np.random.Generator) -> int:
+        """Number of a random image, by the weights of the packs."""
+        return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.images) - 1)
+
+    def crop(self, i: int, rng: np.random.Generator, window: int, scale: float = 1.0) -> Image:
+        """A random upright window of image ``i``, mirrored half of the time.
 
         Args:
+            i: number of the image.
             rng: random numbers.
             window: its side, pixels of the image that comes back.
             scale: how many of these make one pixel of a network's crop.
         """
-        i = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.images) - 1)
         image, framing = self.images[i], self.framings[i]
         h, w = image.shape[:2]
         zoom = rng.uniform(*framing.zoom) * self.size / 256 * scale
@@ -101,15 +113,23 @@ class CleanFaces:
         return out[:, ::-1].copy() if rng.random() < 0.5 else out
 
 
-def sample_pair(faces: CleanFaces, rng: np.random.Generator, window: int | None = None) -> tuple[Image, Image]:
-    """One ``(clean, degraded)`` pair of ``window`` pixels; one in ten is monochrome or an old print.
+def stated(labels: FaceLabels) -> Demographics:
+    """What a dataset says of a person, as a user would state it; the middle of a range of ages."""
+    age = labels.age if labels.age_range is None else sum(labels.age_range) / 2
+    return Demographics(age=age, gender=labels.gender, race=labels.race)
+
+
+def sample_pair(
+    faces: CleanFaces, i: int, rng: np.random.Generator, window: int | None = None
+) -> tuple[Image, Image]:
+    """One ``(clean, degraded)`` pair of ``window`` pixels of image ``i``; one in ten is monochrome or an old print.
 
     The harm is done at the photo's own scale, and both are cut afterwards, turned and resized: in use, too, crops come
     from photos whose pixels and compression blocks are larger, smaller and slanted.
     """
     window = window or faces.size
     scale = float(np.exp(rng.uniform(*np.log(PHOTO_SCALES))))
-    clean = faces.crop(rng, math.ceil(window * scale * TURNING_MARGIN), scale)
+    clean = faces.crop(i, rng, math.ceil(window * scale * TURNING_MARGIN), scale)
     clean = np.clip(clean * rng.uniform(0.85, 1.1), 0, 255).astype(np.uint8) if rng.random() < 0.3 else clean
     kind = rng.random()
     if kind < 0.05:
@@ -135,7 +155,7 @@ def sample_pair(faces: CleanFaces, rng: np.random.Generator, window: int | None 
 
 
 class PairDataset(Dataset):
-    """Pair number ``i`` is always the same pair: its generator is seeded by ``(seed, i)``."""
+    """Pair number ``i``, and what is known of the person, is always the same: its generator is seeded by ``(seed, i)``."""
 
     def __init__(self, faces: CleanFaces, seed: int, start: int, length: int, window: int | None = None) -> None:
         self.faces, self.seed, self.start, self.length, self.window = faces, seed, start, length, window
@@ -143,17 +163,18 @@ class PairDataset(Dataset):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng((self.seed, self.start + i))
-        clean, degraded = sample_pair(self.faces, rng, self.window)
-        return torch.from_numpy(clean), torch.from_numpy(degraded)
+        number = self.faces.draw(rng)
+        clean, degraded = sample_pair(self.faces, number, rng, self.window)
+        return torch.from_numpy(clean), torch.from_numpy(degraded), torch.from_numpy(self.faces.conditions[number])
 
 
 def batches(
     faces: CleanFaces, batch_size: int, first_step: int, last_step: int, seed: int, workers: int, window: int | None = None
 ) -> Iterator:
-    """Batches ``first_step`` to ``last_step`` as uint8 (B, S, S, 3) pairs, whatever was run before."""
+    """Batches ``first_step`` to ``last_step`` as uint8 (B, S, S, 3) pairs and (B, CONDITION_SIZE), whatever was run before."""
     dataset = PairDataset(faces, seed, first_step * batch_size, (last_step - first_step) * batch_size, window)
     # A generator of its own: else each start would draw a number from the one that training uses.
     options = {"prefetch_factor": 4 if workers else None, "generator": torch.Generator()}

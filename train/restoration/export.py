@@ -1,4 +1,4 @@
-"""Writes the shipped checkpoints: ``restoration`` from the stages ``fidelity`` and ``cleaner``, ``colour`` from its own.
+"""Writes the shipped checkpoints: ``restoration`` from ``guidance``, ``cleaner`` and ``finisher``, ``colour`` from its own.
 
     python -m train.restoration.export --weights runs/restoration/small-weights --config small
 """
@@ -13,10 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from facerecon.checkpoints import compress
+from facerecon.quantization import compress
 from facerecon.restoration import CONFIGS, CodeFormer, RestorationConfig
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, ColourNetwork
 
+# What generates needs its weights less exactly than what has to leave a good photo alone.
+COARSE = ("encoder.", "decoder.", "transforms.", "transformer.")
 TRAINING_ONLY = ("codebook.sums", "codebook.usage")
 
 
@@ -24,25 +26,29 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     """Compressed checkpoints whose metadata holds the config; strict, so that a wrong config fails here.
 
     Args:
-        weights: folder that the stages wrote to; ``colour`` may be missing.
+        weights: folder that the stages wrote to; ``guidance``, ``finisher`` and ``colour`` may be missing.
         output: folder that gets ``restoration/`` and ``colour/``.
     """
     network = CodeFormer(CONFIGS[config_name])
-    network.load_state_dict(load_file(weights / "fidelity.safetensors"))
+    guided = weights / "guidance.safetensors"
+    codes = load_file(guided if guided.is_file() else weights / "fidelity.safetensors")
+    network.load_state_dict({**network.state_dict(), **codes})
     network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
+    if (weights / "finisher.safetensors").is_file():
+        network.finisher.load_state_dict(load_file(weights / "finisher.safetensors"))
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
-    written = [_write(state, network.config, output / "restoration" / "restoration.safetensors")]
+    written = [_write(compress(state, COARSE), network.config, output / "restoration" / "restoration.safetensors")]
     if (weights / "colour.safetensors").is_file():
         colour = ColourNetwork(COLOUR_CONFIGS[config_name])
         colour.load_state_dict(load_file(weights / "colour.safetensors"))
-        written.append(_write(colour.state_dict(), colour.config, output / "colour" / "colour.safetensors"))
+        written.append(_write(compress(colour.state_dict()), colour.config, output / "colour" / "colour.safetensors"))
     return written
 
 
-def _write(state: dict[str, Tensor], config: RestorationConfig | ColourConfig, path: Path) -> Path:
+def _write(stored: dict[str, Tensor], config: RestorationConfig | ColourConfig, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(compress(state), path, {"config": json.dumps(config.to_dict()), "format": "pt"})
+    save_file(stored, path, {"config": json.dumps(config.to_dict()), "format": "pt"})
     return path
 
 
