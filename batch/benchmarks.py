@@ -84,6 +84,14 @@ BENCHMARKS = {
     "landmarker-degraded": Benchmark(
         "The same after degradations.", "train.landmarks.evaluate", "the folder with YTF/landmarks68.csv", arguments=("degraded", "--data", "{data}")
     ),
+    "parsing": Benchmark(
+        "Face, hair and what covers them on renders never trained on.", "train.parsing.evaluate", "a folder of train.parsing.prerender", True,
+        arguments=("renders", "--data", "{data}"),
+    ),
+    "parsing-photos": Benchmark(
+        "What is called face against the hull of true landmarks.", "train.parsing.evaluate", "the folder with YTF/landmarks68.csv", True,
+        arguments=("photos", "--data", "{data}"),
+    ),
     "landmarks": Benchmark("Landmarks of reconstructed heads.", _HEADS, "the folder with YTF/landmarks68.csv", True),
     "shape": Benchmark("Vertex errors on rendered heads.", _HEADS, _RENDERS, True),
     "now": Benchmark("Scans of the NoW challenge; or NoW's protocol on rendered heads.", _HEADS, f"NoW in its official layout, or {_RENDERS}", True),

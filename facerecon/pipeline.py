@@ -22,6 +22,7 @@ from facerecon.restoration.photo import (
     align_surroundings,
     check_upscale,
     finish_face,
+    invented_mask,
     is_sharp,
     paste_faces,
 )
@@ -45,7 +46,11 @@ from facerecon.types import (
 MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
-_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity")}
+_OPTIONAL = {
+    "detector": ("detector", "landmarker"),
+    "restorer": ("identity", "quality", "colour", "parsing"),
+    "reconstructor": ("shape", "identity", "parsing"),
+}
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
@@ -111,6 +116,13 @@ class FaceReconstructor:
         from facerecon.restoration.colouring import Colouriser
 
         return Colouriser.from_pretrained(device=self.device)
+
+    @cached_property
+    def parser(self) -> Any:
+        """Tells face and hair from what is before and behind them; None where its weights are missing."""
+        from facerecon.faces.parsing import FaceParser
+
+        return FaceParser.shipped(self.device)
 
     @cached_property
     def scorer(self) -> Any:
@@ -298,7 +310,8 @@ class FaceReconstructor:
         outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity, **guide)
         finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
         if surroundings:
-            finished = self._with_surroundings(finished, [p for p, found in zip(photos, chosen) for _ in found])
+            each = [p for p, found in zip(photos, chosen) for _ in found]
+            finished = self._masked(self._with_surroundings(finished, each), each, fidelity)
         restored = iter(self.scorer.score(finished) if score else finished)
         networks = (time.perf_counter() - started) / len(photos)
         restorations = []
@@ -318,6 +331,13 @@ class FaceReconstructor:
         wider = [align_surroundings(photo, face) for photo, face in zip(photos, faces)]
         restored = self.restorer.restore([crop for crop, _ in wider], fidelity=1.0)
         return [replace(f, surroundings=(crop, matrix)) for f, crop, (_, matrix) in zip(faces, restored, wider)]
+
+    def _masked(self, faces: list[RestoredFace], photos: list[Image], fidelity: float) -> list[RestoredFace]:
+        """Faces of which only what is face and hair will be pasted over their surroundings, where anything was invented."""
+        if fidelity >= 1 or not faces or self.parser is None:
+            return faces
+        masks = self.parser.predict(photos, [face.face for face in faces])
+        return [replace(f, mask=invented_mask(m, f.matrix, len(f.restored), fidelity)) for f, m in zip(faces, masks)]
 
     def reconstruct_found(
         self,

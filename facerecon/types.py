@@ -155,6 +155,7 @@ class RestoredFace:
         restored: (S, S, 3) uint8, the crop after.
         matrix: (2, 3) float64, photo pixels to crop pixels.
         quality: sharpness and agreement scores by name.
+        mask: (S, S) float32 in [0, 1], where the restored crop counts when it is pasted; None for all but its rim.
         surroundings: the hair and neck round the face: a restored crop (S, S, 3) and its matrix (2, 3); None without.
     """
 
@@ -165,6 +166,7 @@ class RestoredFace:
     matrix: np.ndarray
     quality: dict[str, float] = field(default_factory=dict)
     surroundings: tuple[Image, np.ndarray] | None = None
+    mask: np.ndarray | None = None
 
 
 @dataclass

@@ -15,6 +15,7 @@ from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.align import reconstruction_matrix, warp
+from facerecon.faces.parsing import FaceMasks, FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
@@ -49,6 +50,7 @@ class HeadReconstructor:
         head: the head model that the encoder was trained on.
         estimator: puts age, gender and race into words, and judges whether the photo contradicts what a user states.
         shaper: gives the shape in the encoder's place; pose and expression stay.
+        parser: tells the texture what is hair, background or something in front; the texture judges by itself without.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class HeadReconstructor:
         head: HeadModel,
         estimator: DemographicsEstimator | None = None,
         shaper: MetricShaper | None = None,
+        parser: FaceParser | None = None,
     ) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
         self.encoder, self.head, self.estimator, self.shaper = encoder.eval(), head, estimator, shaper
+        self.parser = parser
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
@@ -70,7 +74,7 @@ class HeadReconstructor:
         cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True
     ) -> HeadReconstructor:
         """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``, and ``weights/shape`` with
-        ``weights/identity`` where they are there and were trained on this encoder.
+        ``weights/identity`` where they are there and were trained on this encoder, ``weights/parsing`` where it is there.
 
         Args:
             metric: False leaves the shape to the encoder.
@@ -82,7 +86,8 @@ class HeadReconstructor:
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
-        return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device), shaper)
+        estimator = DemographicsEstimator.from_pretrained(device)
+        return cls(encoder, head or HeadModel.from_pretrained(), estimator, shaper, FaceParser.shipped(device))
 
     def encode(
         self,
@@ -160,24 +165,32 @@ class HeadReconstructor:
         started = time.perf_counter()
         encoded = self._encode(images, faces, demographics, focal_px, options)
         share = (time.perf_counter() - started) / max(len(faces), 1)
-        out = []
-        for i, ((parameters, crop), source) in enumerate(zip(encoded, texture_sources or images)):
+        out, sources = [], list(texture_sources or images)
+        started = time.perf_counter()
+        masks = self.parser.predict(sources, faces) if textured and self.parser is not None else [None] * len(faces)
+        parsed = (time.perf_counter() - started) / max(len(faces), 1)
+        for i, ((parameters, crop), source) in enumerate(zip(encoded, sources)):
             vertices, landmarks = self.geometry(parameters)
             seconds, texture = {"encode": share}, None
             if textured:
                 started = time.perf_counter()
-                texture = self.paint(source, parameters, vertices, options.delight)
-                seconds["texture"] = time.perf_counter() - started
+                texture = self.paint(source, parameters, vertices, options.delight, masks[i])
+                seconds["texture"] = parsed + time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
             quality = assess(crop, faces[i].points, landmarks, parameters)
             out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds))
         return out
 
     def paint(
-        self, photo: Image, parameters: HeadParameters, vertices: np.ndarray, delight: bool = False
+        self,
+        photo: Image,
+        parameters: HeadParameters,
+        vertices: np.ndarray,
+        delight: bool = False,
+        masks: FaceMasks | None = None,
     ) -> TextureResult:
         """The texture that a photo gives a head; see ``texture.unproject``."""
-        return unproject(photo, parameters, vertices, self.head, delight=delight)
+        return unproject(photo, parameters, vertices, self.head, delight=delight, masks=masks)
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:

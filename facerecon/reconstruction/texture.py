@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from facerecon.faces.parsing import FaceMasks
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.delight import remove_light
@@ -38,6 +39,7 @@ def unproject(
     head: HeadModel,
     size: int = 1024,
     delight: bool = False,
+    masks: FaceMasks | None = None,
 ) -> TextureResult:
     """Takes the head's texture from a photo and completes what it does not show.
 
@@ -53,13 +55,14 @@ def unproject(
         head: the head model the vertices belong to.
         size: side of the texture, texels.
         delight: give a base colour without the photo's light and shade, see ``delight.remove_light``.
+        masks: what the photo shows around the face, where that was judged.
 
     Raises:
         AppearanceError: the mean skin is missing or belongs to another head.
     """
     atlas = atlas_of(head, size)
     prior = load_appearance(size, len(head.uv))
-    texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas)
+    texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas, masks)
     tone = measure_tone(texels, atlas, prior)
     if delight:
         texels = remove_light(texels, parameters, vertices, atlas, prior)

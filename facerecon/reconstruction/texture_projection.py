@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import torch
 
+from facerecon.faces.align import transform_points
+from facerecon.faces.parsing import FaceMasks
 from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.rendering import rasterize, vertex_normals
 from facerecon.types import HeadParameters, Image
@@ -22,6 +24,11 @@ JUMP_MARGIN_M = (0.0006, 0.0028)
 """Trust rises from 0 to 1 over these distances from the outline, the neck left out, and from a step in depth."""
 FACING = (0.14, 0.48)
 """Trust rises from 0 to 1 over these cosines between the surface's normal and the line of sight."""
+BACKGROUND, COVERED, REPLACED = (0.45, 0.85), (0.35, 0.75), (0.25, 0.60)
+"""Ramps from 0 to 1: of the chance of background, which takes a texel's trust; of the chance that something covers the
+skin there, which takes it as far as the mirrored texel, by its own trust, can stand in."""
+HAIRLINE_M = 0.028
+"""Height above the eyes under which hair on the face's front is hair before it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class PhotoTexels:
 
     Attributes:
         lab: (S, S, 3) float32 CIE Lab colours; of no meaning where ``trust`` is 0.
-        trust: (S, S) float32 in [0, 1], by geometry alone.
+        trust: (S, S) float32 in [0, 1], by geometry, and by what the photo shows there where that was judged.
         facing: (S, S) float32 cosine between normal and line of sight.
         outline_m: (S, S) float32 distance in the picture from the outline of the head without its neck,
             metres on the face.
@@ -50,13 +57,17 @@ def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def project_photo(photo: Image, parameters: HeadParameters, vertices: np.ndarray, atlas: TextureAtlas) -> PhotoTexels:
+def project_photo(
+    photo: Image, parameters: HeadParameters, vertices: np.ndarray, atlas: TextureAtlas, masks: FaceMasks | None = None
+) -> PhotoTexels:
     """Looks up every texel in the photo.
 
     Args:
         photo: (H, W, 3) uint8.
         parameters: pose and camera.
         vertices: (V, 3) metres, head frame, with expression.
+        masks: what the photo shows: background never lands on the head, and what covers the skin (hair, glasses, a
+            hand) does not where the other side shows skin.
     """
     rotation = np.asarray(parameters.rotation, np.float64)
     points = vertices @ rotation.T + np.asarray(parameters.translation_m, np.float64)
@@ -74,7 +85,23 @@ def project_photo(photo: Image, parameters: HeadParameters, vertices: np.ndarray
     trust *= ramp(inset, 0.0, max(2.0, 0.002 * float(np.median(scale))))
     lab = _sample(photo, texels, pixels, atlas.size)
     trust = np.where(atlas.inside, trust, 0).astype(np.float32)
+    if masks is not None:
+        trust = _uncovered(trust, texels[..., :2], atlas, masks)
     return PhotoTexels(lab, trust, texels[..., 3], outline, float(np.median(scale)) / 1000)
+
+
+def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks: FaceMasks) -> np.ndarray:
+    """Trust (S, S) where ``pixels`` (S, S, 2) of the photo show the head itself."""
+    place = transform_points(pixels, masks.matrix).astype(np.float32)
+    background, hair, other = (
+        cv2.remap(masks.of(name), place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        for name in ("background", "hair", "other")
+    )
+    trust = trust * (1 - ramp(background, *BACKGROUND))
+    bare = np.maximum(atlas.masks["face"] * (1 - ramp(atlas.height, HAIRLINE_M, 2 * HAIRLINE_M)), atlas.masks["ears"])
+    covered = ramp(other + hair * bare, *COVERED).astype(np.float32)
+    there = atlas.flip((trust * (1 - covered))[..., None]).reshape(trust.shape)
+    return (trust * (1 - covered * ramp(there, *REPLACED))).astype(np.float32)
 
 
 def _facing(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

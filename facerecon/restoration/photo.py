@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from facerecon.faces.align import similarity_from_points, warp
-from facerecon.faces.paste import paste_crops
+from facerecon.faces.parsing import PERSON, FaceMasks
+from facerecon.faces.paste import crop_mask, paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
 from facerecon.types import UPSCALES, Face, FaceReconError, Image, RestoredFace
 
@@ -16,6 +17,10 @@ CROP_SIZES = (256, 384, 512, 768, 1024)  # pixels; a crop is about as fine as th
 MAX_OUTPUT_PIXELS = 64_000_000
 
 SURROUNDINGS = 1.4  # times a crop's width: hair, ears and neck
+
+# Where something is invented, it ends a little outside face and hair, and before what hides them.
+MASK_MARGIN, MASK_SOFTNESS = 0.03, 0.012  # of a crop's side
+FULLY_MASKED = 0.7  # fidelity up to which the mask counts in full; at 1, where nothing is invented, it does not count
 
 # A photo is called sharp where its face has nearly the network's own pixels, is
 # crisp and is clean. Sharp portraits score 0.31 to 0.44 in blur, the same after a light
@@ -56,7 +61,30 @@ def paste_faces(photo: Image, faces: list[RestoredFace], scale: int) -> Image:
     around = [face.surroundings for face in faces if face.surroundings is not None]
     if around:
         image = paste_crops(image, [crop for crop, _ in around], [matrix for _, matrix in around], scale=scale)
-    return paste_crops(image, [face.restored for face in faces], [face.matrix for face in faces], scale=scale)
+    masks = [crop_mask(len(face.restored)) if face.mask is None else face.mask for face in faces]
+    return paste_crops(image, [face.restored for face in faces], [face.matrix for face in faces], masks, scale)
+
+
+def invented_mask(masks: FaceMasks, matrix: np.ndarray, size: int, fidelity: float) -> np.ndarray:
+    """Where a restored crop counts: on face, hair and neck, but not on what is in front of them or behind.
+
+    Elsewhere its surroundings show, which were restored faithfully.
+
+    Args:
+        masks: of the face.
+        matrix: (2, 3), pixels of the photo to pixels of the crop.
+        size: side of the crop.
+        fidelity: that of the restored crop; the closer to 1, the less is invented and the less the masks count.
+
+    Returns:
+        (size, size) float32 in [0, 1].
+    """
+    person = masks.on(PERSON, matrix, size, beyond=1.0)
+    wide = np.clip(2 * cv2.GaussianBlur(person, (0, 0), MASK_MARGIN * size), 0, 1)
+    own = np.maximum(wide, person) * (1 - masks.on(("other",), matrix, size))
+    own = cv2.GaussianBlur(own, (0, 0), MASK_SOFTNESS * size)
+    share = min(1.0, (1 - fidelity) / (1 - FULLY_MASKED))
+    return crop_mask(size) * (1 - share * (1 - own))
 
 
 def align_face(photo: Image, index: int, face: Face) -> RestoredFace:

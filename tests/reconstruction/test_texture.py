@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from facerecon.faces.parsing import FaceMasks
+from facerecon.faces.parsing_network import CLASSES
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
@@ -187,3 +189,32 @@ def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):
 def test_a_mean_skin_of_another_layout_is_refused(head):
     with pytest.raises(AppearanceError, match="texture layout"):
         load_appearance(SIZE, len(head.uv) + 1)
+
+
+def all_of(kind: str, columns: slice = slice(None)) -> FaceMasks:
+    """One class in some columns of the photo, skin in the others."""
+    chances = np.zeros((len(CLASSES), PHOTO, PHOTO), np.float32)
+    chances[CLASSES.index("skin")] = 1
+    chances[:, :, columns] = 0
+    chances[CLASSES.index(kind), :, columns] = 1
+    return FaceMasks(chances, np.eye(2, 3))
+
+
+def test_a_hand_over_one_cheek_is_replaced_by_the_other_cheek(head, vertices, atlas):
+    texture, pose = person(head, atlas, symmetric=True), turned(0)
+    photo = photograph(head, vertices, texture, pose)
+    half = slice(PHOTO // 2 + 20, PHOTO)
+    photo[:, half] = (40, 160, 60)
+    plain, masked = (unproject(photo, pose, vertices, head, SIZE, masks=m) for m in (None, all_of("other", half)))
+    far = cv2.erode(((atlas.masks["face"] > 0.9) & (atlas.spread(atlas.template)[..., 0] > 0.03)).astype(np.uint8), np.ones((5, 5))) > 0
+    assert psnr(masked.texture[far], texture[far]) > psnr(plain.texture[far], texture[far]) + 6
+    assert masked.visibility[far].mean() < 40
+
+
+def test_background_never_lands_on_the_head_but_glasses_on_both_sides_stay(head, vertices, atlas):
+    texture, pose = person(head, atlas), turned(0)
+    photo = photograph(head, vertices, texture, pose)
+    beyond = unproject(photo, pose, vertices, head, SIZE, masks=all_of("background"))
+    assert beyond.visibility.max() < 20
+    both = unproject(photo, pose, vertices, head, SIZE, masks=all_of("other"))
+    assert both.visibility.astype(int).sum() > 0.95 * unproject(photo, pose, vertices, head, SIZE).visibility.astype(int).sum()

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from facerecon.faces.parsing import TEMPLATE, FaceMasks
+from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.align import similarity_from_points
 from facerecon.pipeline import FaceReconstructor
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
-from facerecon.restoration.photo import CROP_SIZES, align_face, align_surroundings
+from facerecon.restoration.photo import CROP_SIZES, align_face, align_surroundings, invented_mask
 from tests.fakes import FakeDetector, make_face, make_photo
 
 
@@ -46,3 +49,48 @@ def test_surroundings_lie_round_the_face():
     there, back = (np.linalg.inv(np.vstack((m, [0, 0, 1]))) @ middle for m in (face.matrix, matrix))
     assert np.allclose(there, back)
     assert np.linalg.det(matrix[:, :2]) < np.linalg.det(face.matrix[:, :2])
+
+
+class Inventive:
+    """Makes up a much brighter face, the more the lower the fidelity."""
+
+    version = "1"
+
+    def restore(self, crops, fidelity=0.7):
+        return [np.clip(crop.astype(int) + int(80 * (1 - fidelity)), 0, 255).astype(np.uint8) for crop in crops]
+
+
+class HandBefore:
+    """Sees skin everywhere, but something in front of the crop's right half."""
+
+    def predict(self, photos, faces):
+        out = []
+        for face in faces:
+            chances = np.zeros((len(CLASSES), 64, 64), np.float32)
+            chances[CLASSES.index("skin"), :, :32] = 1
+            chances[CLASSES.index("other"), :, 32:] = 1
+            out.append(FaceMasks(chances, similarity_from_points(face.points, 64, TEMPLATE)))
+        return out
+
+
+def restored(parser, fidelity):
+    pipeline = FaceReconstructor(FakeDetector([make_face(60, 50, 100)]), Inventive())
+    pipeline.parser = parser
+    return pipeline.restore(make_photo(200, 220), fidelity=fidelity).image.astype(int)
+
+
+def test_what_is_in_front_of_a_face_keeps_its_pixels():
+    photo = make_photo(200, 220).astype(int)
+    with_mask, without = (restored(parser, 0.0) - photo for parser in (HandBefore(), None))
+    face, hand = np.s_[90:120, 78:98], np.s_[90:120, 124:144]
+    assert np.abs(without[hand]).mean() > 25 and np.abs(without[face]).mean() > 25
+    assert np.abs(with_mask[hand]).mean() < 0.25 * np.abs(without[hand]).mean()
+    assert np.abs(with_mask[face]).mean() > 0.7 * np.abs(without[face]).mean()
+
+
+def test_masks_say_nothing_where_nothing_is_invented():
+    assert np.array_equal(restored(HandBefore(), 1.0), restored(None, 1.0))
+    face = align_face(make_photo(200, 220), 0, make_face(60, 50, 100))
+    masks = HandBefore().predict([None], [face.face])[0]
+    shares = [invented_mask(masks, face.matrix, len(face.crop), fidelity)[128, 180] for fidelity in (0.5, 0.7, 0.85, 1.0)]
+    assert shares[0] == pytest.approx(shares[1]) and shares[1] < shares[2] < shares[3]

@@ -160,7 +160,7 @@ def read_clothing(path: Path) -> Clothing:
             base.append([int(x) for x in parts[:3]])
             weights.append([float(x) for x in parts[3:6]])
             offset.append([float(x) for x in parts[6:9]])
-        elif in_vertices:
+        elif in_vertices and parts[0] != "material":  # some files name it between the heading and the vertices
             in_vertices = False
     if mesh is None:
         raise ValueError(f"{path} names no obj_file")

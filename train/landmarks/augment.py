@@ -31,8 +31,8 @@ def jittered_matrix(
     return out
 
 
-def damage(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
-    """Random colour, blur, loss of resolution, noise, JPEG and a covered patch, each with some chance."""
+def damage(image: Image, rng: np.random.Generator, strength: float = 1.0, covered: bool = True) -> Image:
+    """Random colour, blur, loss of resolution, noise, JPEG and, unless not ``covered``, a patch, each with some chance."""
     size = image.shape[0]
     out = image.astype(np.float32)
     if rng.random() < 0.8 * strength:
@@ -55,7 +55,7 @@ def damage(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Ima
     if rng.random() < 0.35 * strength:
         _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(12, 80))])
         out = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if rng.random() < 0.3 * strength:
+    if covered and rng.random() < 0.3 * strength:
         cover(out, rng)
     return out
 

@@ -44,6 +44,7 @@ class SyntheticFace:
         distance: metres from camera to the head's origin.
         landmarks: (68, 2) pixels of the crop.
         lighting: (9, 3) spherical harmonics.
+        triangles: (S, S) int64, which triangle of all that were drawn each pixel shows, occluders left out; -1 for none.
     """
 
     image: Image
@@ -55,16 +56,22 @@ class SyntheticFace:
     distance: float
     landmarks: np.ndarray
     lighting: np.ndarray
+    triangles: np.ndarray | None = None
 
 
 class SyntheticFaces:
     """Draws random faces of one head model.
+
+    Attributes:
+        template, zoom: the framing of the crops: a template's name, and how much of its size a face has.
 
     Args:
         head: the head model.
         assets: what to paint with.
         size: side of the crops, pixels.
     """
+
+    template, zoom = "head", 1.0
 
     def __init__(self, head: HeadModel, assets: Assets, size: int) -> None:
         self.head, self.assets, self.size = head, assets, size
@@ -119,8 +126,8 @@ class SyntheticFaces:
         flat = points[:, :2] * (1, -1) / (1 - points[:, 2:] / distance)
         five = points_from_landmarks(flat * 1000)
         five += rng.normal(0, 1.8, five.shape)
-        matrix = similarity_from_points(five, self.size, "head")
-        grow = rng.uniform(0.88, 1.14)
+        matrix = similarity_from_points(five, self.size, self.template)
+        grow = rng.uniform(0.88, 1.14) * self.zoom
         angle = np.arctan2(matrix[1, 0], matrix[0, 0]) + rng.normal(0, 0.05)
         center = (matrix[:, 2] - self.size / 2) * grow + self.size / 2 + rng.normal(0, 0.02, 2) * self.size
         scale = float(np.hypot(*matrix[:, 0]) * 1000 * grow)
@@ -167,6 +174,7 @@ class SyntheticFaces:
         corners = torch.from_numpy(faces)
         fragments = rasterize(pixels, corners, side, side)
         index, weights = fragments.face_index[0].numpy(), fragments.barycentric[0].numpy()
+        face.triangles = _shrunk(index, self.size)
         seen = index >= 0
         hit, w = index[seen], weights[seen]
         normals = vertex_normals(camera[None], corners)[0].numpy()
@@ -274,6 +282,12 @@ class SyntheticFaces:
             cv2.ellipse(cover, tuple(int(v) for v in c), axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
             image = image * (1 - cover[..., None]) + cover[..., None] * rng.uniform(10, 220, 3)
         return image
+
+
+def _shrunk(index: np.ndarray, size: int) -> np.ndarray:
+    """(size, size): the values of a map of whole numbers nearest to each pixel's centre."""
+    nearest = ((np.arange(size) + 0.5) * len(index) / size).astype(int)
+    return index[np.ix_(nearest, nearest)].astype(np.int64)
 
 
 def _lookup(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
