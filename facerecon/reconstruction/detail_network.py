@@ -16,14 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facerecon.reconstruction.detail_surface import SIZE
-from facerecon.rendering.shading import sh_basis
+from facerecon.rendering.shading import sh_quadratic
 from facerecon.restoration.unet import ResidualUNet
 
 LIMIT_MM = 2.0
 CHANNELS = 13  # of ``look``
 BAND = 7.0  # texels: slower changes of brightness are left to the coarse head
-CAVITY = 0.6  # log of brightness lost in a groove, for each millimetre of depth
+CAVITY = 0.8  # log of brightness lost in a groove, for each millimetre of depth
 _POOL = 4
 _DARKEST = 0.12  # shade, of the mean: harmonics may fall below nothing
 
@@ -69,7 +68,7 @@ def look(brightness: Tensor, chroma: Tensor, lightness: Tensor, weight: Tensor, 
     fine = band(torch.cat([brightness, chroma], dim=1), weight)
     fine = torch.cat([3 * fine[:, :1].clamp(-1, 1), fine[:, 1:].clamp(-24, 24) / 8], dim=1) * weight
     local = torch.cat([0.5 * slope_response(shape, light).clamp(-3, 3), 6 * seen, 6 * wanted], dim=1)
-    local = F.interpolate(local, size=size, mode="bilinear", align_corners=False)
+    local = _enlarge(local, brightness)
     steps = [torch.linspace(-1, 1, n, device=weight.device) for n in size]
     place = torch.stack(torch.meshgrid(*steps, indexing="ij")).expand(len(weight), -1, -1, -1)
     return torch.cat([fine, lightness / 50 - 1, weight, local, place], dim=1)
@@ -79,24 +78,26 @@ def band(image: Tensor, weight: Tensor) -> Tensor:
     """The image (B, C, N, N) without its slow changes, of which only what has weight (B, 1, N, N) knows."""
     weight = weight + 1e-3
     slow = _blur(F.avg_pool2d(torch.cat([image * weight, weight], dim=1), _POOL), BAND / _POOL)
-    slow = F.interpolate(slow[:, :-1] / slow[:, -1:], size=image.shape[-2:], mode="bilinear", align_corners=False)
-    return image - slow
+    return image - _enlarge(slow[:, :-1] / slow[:, -1:], image)
 
 
 def slope_response(shape: Tensor, light: Tensor) -> Tensor:
     """(B, 2, G, G): change of the log of shade for displacements that rise by a millimetre a texel, across and down."""
     base, tilt = log_shade(shape[:, :3], light), 0.1
-    turned = (F.normalize(shape[:, :3] - tilt * shape[:, i : i + 3], dim=1) for i in (3, 6))
-    return torch.cat([(log_shade(normal, light) - base) / tilt for normal in turned], dim=1)
+    turned = (log_shade(shape[:, :3] - tilt * shape[:, i : i + 3], light) for i in (3, 6))
+    return torch.cat([(shade - base) / tilt for shade in turned], dim=1)
 
 
 def log_shade(normals: Tensor, light: Tensor) -> Tensor:
-    """Log of the shade (B, 1, H, W) that light (B, 9) gives normals (B, 3, H, W), up to a constant of each light."""
-    shade = torch.einsum("bhwk,bk->bhw", sh_basis(normals.movedim(1, -1)), light)[:, None]
-    mean = (light[:, :1] * 0.28).clamp_min(1e-3)[:, :, None, None]
-    relative = shade / mean
+    """Log of the shade (B, 1, H, W) that light (B, 9) gives normals (B, 3, H, W) of any length, up to a constant of each light."""
+    square, linear, constant = sh_quadratic(light)
+    flat = normals.flatten(2)
+    shrink = torch.rsqrt((flat * flat).sum(1, keepdim=True) + 1e-8)
+    shade = constant[:, None, None] + shrink * (linear[:, None] @ flat) + shrink**2 * (flat * (square @ flat)).sum(1, keepdim=True)
+    relative = shade / (light[:, :1] * 0.28).clamp_min(1e-3)[..., None]
     # Rises softly from nothing, so that a loss can tell a surface to turn into the light.
-    return torch.log(F.softplus(8 * (relative - _DARKEST)) / 8 + _DARKEST)
+    soft = F.softplus(relative - _DARKEST, beta=8) + _DARKEST
+    return torch.log(soft).unflatten(2, normals.shape[2:])
 
 
 def visible(displacement: Tensor, shape: Tensor, light: Tensor, cavity: Tensor | float = CAVITY) -> Tensor:
@@ -104,14 +105,15 @@ def visible(displacement: Tensor, shape: Tensor, light: Tensor, cavity: Tensor |
 
     Args:
         displacement: (B, 1, N, N) millimetres.
-        shape: (B, 9, N, N) at the same resolution.
+        shape: (B, 9, G, G).
         light: (B, 9).
         cavity: brightness lost in grooves; a number, or (B, 1, 1, 1).
     """
     across, down = slopes(displacement)
-    turned = F.normalize(shape[:, :3] - across * shape[:, 3:6] - down * shape[:, 6:9], dim=1)
-    depth = (_blur(F.avg_pool2d(displacement, 2), 1.6).repeat_interleave(2, 2).repeat_interleave(2, 3) - displacement).clamp_min(0)
-    return log_shade(turned, light) - log_shade(shape[:, :3], light) - cavity * depth
+    flat, fine = log_shade(shape[:, :3], light), _enlarge(shape, displacement)
+    bent = log_shade(fine[:, :3] - across * fine[:, 3:6] - down * fine[:, 6:9], light)
+    depth = (_enlarge(_blur(F.avg_pool2d(displacement, 2), 1.6), displacement) - displacement).clamp_min(0)
+    return bent - _enlarge(flat, displacement) - cavity * depth
 
 
 def slopes(displacement: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,9 +122,8 @@ def slopes(displacement: Tensor) -> tuple[Tensor, Tensor]:
     return (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2, (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
 
 
-def enlarge(maps: Tensor) -> Tensor:
-    """Maps of the grid (B, C, G, G) at the window's resolution."""
-    return F.interpolate(maps, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
+def _enlarge(maps: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

@@ -7,7 +7,7 @@ geometry, which is smooth, has ``GRID``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -55,6 +55,15 @@ class FaceWindow:
     light: np.ndarray
 
 
+def whole_texture(window: np.ndarray, fill: float | tuple[float, ...] = 0.0) -> np.ndarray:
+    """A window (N, N, ...) in its place in a texture at its resolution, ``fill`` around it."""
+    side = round(len(window) / TEXTURE_SHARE)
+    texture = np.empty((side, side, *window.shape[2:]), window.dtype)
+    texture[:] = fill
+    texture[window_slices(side)] = window
+    return texture
+
+
 def window_slices(size: int) -> tuple[slice, slice]:
     """Rows and columns of the window in a texture of ``size`` texels."""
     side = round(size * TEXTURE_SHARE)
@@ -86,8 +95,8 @@ def surface_maps(vertices: np.ndarray, atlas: TextureAtlas, rotation: np.ndarray
         rotation: (3, 3) head to camera.
 
     Returns:
-        (G, G, 9) n, a, b in the camera's frame; (G, G, 2) millimetres a texel across and down; (G, G) bool, whether there
-        is any surface.
+        (G, G, 9) n, a, b in the camera's frame; (G, G, 3) the metric, mm^2 a texel: of a step across with itself, with
+        a step down, of that with itself; (G, G) bool, whether there is any surface.
     """
     points = np.asarray(vertices, np.float32) @ np.asarray(rotation, np.float32).T
     normals = vertex_normals(torch.from_numpy(points)[None], torch.from_numpy(atlas.faces))[0].numpy()
@@ -100,14 +109,14 @@ def surface_maps(vertices: np.ndarray, atlas: TextureAtlas, rotation: np.ndarray
     area = np.maximum(e * g - f * f, 1e-3)[..., None]
     a, b = (g[..., None] * across - f[..., None] * down) / area, (e[..., None] * down - f[..., None] * across) / area
     maps = np.concatenate([normal, a, b], axis=-1) * whole[..., None]
-    return maps.astype(np.float32), np.sqrt(np.stack([e, g], axis=-1)), whole
+    return maps.astype(np.float32), np.stack([e, f, g], axis=-1), whole
 
 
 def strain(vertices: np.ndarray, neutral: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
     """(G, G, 2) by how much the skin of ``vertices`` is longer than that of ``neutral``, (V, 3) metres each, across and down."""
     still = np.eye(3)
     (_, now, whole), (_, rest, _) = (surface_maps(v, atlas, still) for v in (vertices, neutral))
-    change = np.clip(now / np.maximum(rest, 1e-3) - 1, -LARGEST_STRAIN, LARGEST_STRAIN) * whole[..., None]
+    change = np.clip(np.sqrt(now[..., ::2] / np.maximum(rest[..., ::2], 1e-6)) - 1, -LARGEST_STRAIN, LARGEST_STRAIN) * whole[..., None]
     return cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.5)
 
 
@@ -157,11 +166,6 @@ def luminance(lab: np.ndarray) -> np.ndarray:
     """Linear luminance (...) of CIE Lab colours (..., 3)."""
     lightness = np.clip(lab[..., 0], 0, 100)
     return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3).astype(np.float32)
-
-
-def with_strain(window: FaceWindow, strain: np.ndarray) -> FaceWindow:
-    """The same face under another expression's strain (G, G, 2)."""
-    return replace(window, strain=strain)
 
 
 def _at_grid(values: np.ndarray, atlas: TextureAtlas) -> tuple[np.ndarray, np.ndarray]:

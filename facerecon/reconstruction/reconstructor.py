@@ -18,6 +18,7 @@ from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
+from facerecon.reconstruction.detail import Detailer
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fusion import contradictions, reconcile
 from facerecon.reconstruction.metric_shape import MetricShaper
@@ -49,6 +50,7 @@ class HeadReconstructor:
         head: the head model that the encoder was trained on.
         estimator: puts age, gender and race into words, and judges whether the photo contradicts what a user states.
         shaper: gives the shape in the encoder's place; pose and expression stay.
+        detailer: adds wrinkles and folds.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class HeadReconstructor:
         head: HeadModel,
         estimator: DemographicsEstimator | None = None,
         shaper: MetricShaper | None = None,
+        detailer: Detailer | None = None,
     ) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
-        self.encoder, self.head, self.estimator, self.shaper = encoder.eval(), head, estimator, shaper
+        self.encoder, self.head, self.estimator = encoder.eval(), head, estimator
+        self.shaper, self.detailer = shaper, detailer
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
@@ -69,8 +73,8 @@ class HeadReconstructor:
     def from_pretrained(
         cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True
     ) -> HeadReconstructor:
-        """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``, and ``weights/shape`` with
-        ``weights/identity`` where they are there and were trained on this encoder.
+        """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``; where they are there
+        ``weights/shape`` with ``weights/identity``, if trained on this encoder, and ``weights/detail``.
 
         Args:
             metric: False leaves the shape to the encoder.
@@ -82,7 +86,8 @@ class HeadReconstructor:
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
-        return cls(encoder, head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device), shaper)
+        head = head or HeadModel.from_pretrained()
+        return cls(encoder, head, DemographicsEstimator.from_pretrained(device), shaper, Detailer.shipped(head, device))
 
     def encode(
         self,
@@ -151,11 +156,11 @@ class HeadReconstructor:
         textured: bool = True,
         options: ReconstructionOptions = ReconstructionOptions(),
     ) -> list[Reconstruction]:
-        """Heads with texture; arguments and errors as for :meth:`encode`.
+        """Heads with texture and, where ``weights/detail`` is there, detail; arguments and errors as for :meth:`encode`.
 
         Args:
             texture_sources: photos of the same framing to take the texture from, instead of ``images``.
-            textured: False leaves the texture out.
+            textured: False leaves texture and detail out.
         """
         started = time.perf_counter()
         encoded = self._encode(images, faces, demographics, focal_px, options)
@@ -163,14 +168,18 @@ class HeadReconstructor:
         out = []
         for i, ((parameters, crop), source) in enumerate(zip(encoded, texture_sources or images)):
             vertices, landmarks = self.geometry(parameters)
-            seconds, texture = {"encode": share}, None
+            seconds, texture, detail = {"encode": share}, None, None
             if textured:
                 started = time.perf_counter()
                 texture = self.paint(source, parameters, vertices, options.delight)
                 seconds["texture"] = time.perf_counter() - started
+            if texture and self.detailer is not None and options.mode == "detail":
+                started = time.perf_counter()
+                detail = self.detailer.sculpt(texture, parameters, vertices)
+                seconds["detail"] = time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
             quality = assess(crop, faces[i].points, landmarks, parameters)
-            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds))
+            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds, detail))
         return out
 
     def paint(

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facerecon.reconstruction.detail_network import CAVITY, DetailNetwork, band, enlarge, look, slopes, visible
+from facerecon.reconstruction.detail_network import DetailNetwork, band, look, slopes, visible
 from facerecon.rendering.shading import directional_light, uniform_light
 from train.detail.config import LossWeights
 from train.detail.wrinkles import relief
@@ -53,9 +53,9 @@ def give_relief(faces: dict[str, Tensor], rng: np.random.Generator) -> tuple[Ten
     other = maps[:, 9:].roll(1, 0) * draw(0.0, 1.5)
     wanted = torch.where(draw(0, 1) < 0.5, strain, other)
     still = draw(0.15, 1.0)
-    here, there = (relief(faces["layers"], enlarge(s), still) for s in (strain, wanted))
+    here, there = (relief(faces["layers"], s, still) for s in (strain, wanted))
     light = torch.where(draw(0, 1)[:, :, 0, 0] < 0.5, random_light(rng, count), faces["light"] / faces["light"][:, :1].abs().clamp_min(1e-3) * 3.5)
-    shaded = visible(here, enlarge(shape), light, draw(0.3, 1.5)).clamp(-1.5, 0.8)
+    shaded = visible(here, shape, light, draw(0.3, 1.5)).clamp(-1.5, 0.8)
     shaded = _soften(shaded, float(rng.uniform(0.3, 1.2)))
     brightness = log_brightness(faces["lab"])
     brightness = brightness - draw(0.0, 0.75) * band(brightness, weight) + shaded
@@ -86,7 +86,7 @@ def unexplained(found: Tensor, faces: dict[str, Tensor]) -> tuple[Tensor, Tensor
     """Fine changes of brightness (B, 1, N, N) that the relief does not explain, and how much each texel counts."""
     weight = faces["weight"]
     fine = band(torch.cat([log_brightness(faces["lab"]), faces["lab"][:, 1:]], dim=1), weight)
-    shown = band(visible(found, enlarge(faces["maps"][:, :9]), faces["light"]), weight)
+    shown = band(visible(found, faces["maps"][:, :9], faces["light"]), weight)
     paint = torch.exp(-((fine[:, 1:] / EDGE_CHROMA) ** 2).sum(1, keepdim=True))
     return fine[:, :1] - shown, weight * paint
 

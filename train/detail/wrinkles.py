@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from facerecon.reconstruction.detail_surface import SIZE
@@ -41,11 +41,12 @@ class Stroke:
 
 
 def relief(layers: Tensor, strain: Tensor, still: Tensor) -> Tensor:
-    """Displacement (B, 1, N, N) mm of layers (B, 3, N, N) under a strain (B, 2, N, N).
+    """Displacement (B, 1, N, N) mm of layers (B, 3, N, N) under a strain (B, 2, G, G).
 
     ``still`` (B, 1, 1, 1) is how deep wrinkles lie without any expression, of their full depth.
     """
     active = (still - SQUEEZE * strain).clamp(0, MOST)
+    active = F.interpolate(active, size=layers.shape[-2:], mode="bilinear", align_corners=False)
     return layers[:, :1] + (layers[:, 1:] * active).sum(1, keepdim=True)
 
 
