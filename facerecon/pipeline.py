@@ -45,7 +45,7 @@ from facerecon.types import (
 MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
-_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity")}
+_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity", "detail")}
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
@@ -198,7 +198,7 @@ class FaceReconstructor:
         Args:
             image: (H, W, 3) uint8 RGB.
             demographics: what is known of the person; None lets the network judge.
-            detail: False leaves the texture out and gives the bare head, sooner.
+            detail: False leaves texture, wrinkles and folds out and gives the bare head, sooner.
             faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
             focal_px: focal length in pixels where it is known.
             options: see ``facerecon.types.ReconstructionOptions``.

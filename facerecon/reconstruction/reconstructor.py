@@ -28,6 +28,7 @@ from facerecon.reconstruction.texture import TextureResult, unproject
 from facerecon.rendering import project, to_camera
 from facerecon.types import (
     Demographics,
+    Detail,
     Face,
     FaceReconError,
     HeadParameters,
@@ -175,7 +176,7 @@ class HeadReconstructor:
                 seconds["texture"] = time.perf_counter() - started
             if texture and self.detailer is not None and options.mode == "detail":
                 started = time.perf_counter()
-                detail = self.detailer.sculpt(texture, parameters, vertices)
+                detail = self.sculpt(texture, parameters, vertices)
                 seconds["detail"] = time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
             quality = assess(crop, faces[i].points, landmarks, parameters)
@@ -187,6 +188,10 @@ class HeadReconstructor:
     ) -> TextureResult:
         """The texture that a photo gives a head; see ``texture.unproject``."""
         return unproject(photo, parameters, vertices, self.head, delight=delight)
+
+    def sculpt(self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray) -> Detail | None:
+        """Wrinkles and folds of a painted head; None without ``weights/detail``. See ``detail.Detailer.sculpt``."""
+        return None if self.detailer is None else self.detailer.sculpt(painted, parameters, vertices)
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:

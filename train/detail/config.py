@@ -36,7 +36,7 @@ class TrainConfig:
     steps: int = 2600
     known: int = 6
     photos: int = 5
-    relief: int = 700
+    relief: int = 500
     lr: float = 1.5e-3
     ema: float = 0.997
     weights: LossWeights = field(default_factory=LossWeights)

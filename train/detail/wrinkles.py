@@ -20,7 +20,7 @@ from facerecon.reconstruction.detail_surface import SIZE
 SQUEEZE = 5.0  # how much deeper, of a wrinkle's full depth, for each unit of squeezing
 MOST = 1.6
 _REACH = 4.0  # deviations of a groove's profile that are drawn
-_POINTS = 28  # along a stroke
+_SPACING = 0.7  # texels between points of a stroke, no more than the narrowest groove is wide
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,11 @@ def surface_noise(rng: np.random.Generator, aged: float) -> np.ndarray:
 
 def _curve(start: np.ndarray, end: np.ndarray, bend: float, rng: np.random.Generator) -> np.ndarray:
     """(P, 2) points of an uneven arc that bends to the left, seen along it, by ``bend`` texels."""
-    t = np.linspace(0, 1, _POINTS)[:, None]
     along = end - start
+    count = max(round(float(np.linalg.norm(along)) / _SPACING), 8)
+    t = np.linspace(0, 1, count)[:, None]
     aside = np.array([along[1], -along[0]]) / max(np.linalg.norm(along), 1e-6)
-    wave = _smooth(rng.normal(0, 2.2, _POINTS))[:, None]
+    wave = np.interp(t[:, 0], np.linspace(0, 1, 28), _smooth(rng.normal(0, 2.2, 28)))[:, None]
     return start + t * along + (4 * t * (1 - t) * bend + wave) * aside
 
 
@@ -161,11 +162,13 @@ def _draw(layers: np.ndarray, stroke: Stroke) -> None:
     if (high <= low).any():
         return
     x, y = np.arange(low[0], high[0])[None, :, None], np.arange(low[1], high[1])[:, None, None]
-    dx, dy = x - stroke.points[:, 0], y - stroke.points[:, 1]
+    points = stroke.points.astype(np.float32)
+    dx, dy = (x - points[:, 0]).astype(np.float32), (y - points[:, 1]).astype(np.float32)
     squared = dx * dx + dy * dy
     nearest = squared.argmin(-1)
     distance = np.take_along_axis(squared, nearest[..., None], -1)[..., 0]
-    taper = np.sin(np.pi * (np.arange(_POINTS) + 0.5) / _POINTS)[nearest] ** 0.6
+    count = len(stroke.points)
+    taper = np.sin(np.pi * (np.arange(count) + 0.5) / count)[nearest] ** 0.6
     groove = np.exp(-distance / (2 * stroke.width**2)) - 0.35 * np.exp(-distance / (2 * (2.6 * stroke.width) ** 2))
     direction = stroke.points[-1] - stroke.points[0]
     share = direction[0] ** 2 / max(float((direction**2).sum()), 1e-6)
