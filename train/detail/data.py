@@ -20,21 +20,33 @@ ODD_LIGHT = (3, 4, 7)  # harmonics that change their sign in a mirror
 
 
 class Unwrapped:
-    """What ``train.detail.prepare`` wrote; faces by number."""
+    """Unwrapped faces by number, in the arrays that ``train.detail.prepare`` writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, lab: np.ndarray, weight: np.ndarray, maps: np.ndarray, labels: dict[str, np.ndarray]) -> None:
+        self.lab, self.weight, self.maps, self.labels = lab, weight, maps, labels
+
+    @classmethod
+    def read(cls, folder: Path) -> Unwrapped:
+        """What was prepared in a folder.
+
+        Raises:
+            FaceReconError: nothing was.
+        """
         try:
-            self.lab, self.weight, self.maps = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("lab", "weight", "maps"))
-            self.labels = dict(np.load(folder / "labels.npz"))
+            parts = [np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("lab", "weight", "maps")]
+            return cls(*parts, dict(np.load(folder / "labels.npz")))
         except OSError as error:
             raise FaceReconError(f"There are no unwrapped faces in {folder}: run train.detail.prepare.") from error
+
+    def groups(self) -> dict[str, np.ndarray]:
+        """Numbers of the faces with smooth and with lined skin; some of each are held out."""
         pack = np.array([name.split("/")[0] for name in self.labels["name"]])
         age, number = self.labels["age"], np.arange(len(pack))
         held = number % HELD_OUT == HELD_OUT - 1
         smooth = (age < SMOOTH_AGE) | np.isin(pack, SMOOTH_PACKS)
         lined = (age >= SMOOTH_AGE) | np.isin(pack, LINED_PACKS)
         rows = {"smooth": smooth & ~held, "lined": lined & ~held, "held_smooth": smooth & held, "held_lined": lined & held}
-        self.rows = {name: np.flatnonzero(mask) if mask.any() else number for name, mask in rows.items()}
+        return {name: np.flatnonzero(mask) if mask.any() else number for name, mask in rows.items()}
 
     def take(self, rows: np.ndarray, mirrored: np.ndarray | None = None) -> dict[str, Tensor]:
         """``lab`` (B, 3, N, N) CIE, ``weight`` (B, 1, N, N), ``maps`` (B, 11, 64, 64), ``light`` (B, 9)."""
@@ -59,7 +71,8 @@ class DetailBatches(Dataset):
     """Item ``step``: ``known`` and ``photos`` as :meth:`Unwrapped.take` gives them, and of the known ones also ``layers``."""
 
     def __init__(self, folder: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1) -> None:
-        self.faces, self.config, self.seed, self.rank, self.ranks = Unwrapped(folder), config, seed, rank, ranks
+        self.faces, self.config, self.seed, self.rank, self.ranks = Unwrapped.read(folder), config, seed, rank, ranks
+        self.rows = self.faces.groups()
         self.relief = bank(self.faces.labels["points"], config.relief, seed)
 
     def __getitem__(self, step: int) -> dict[str, dict[str, Tensor]]:
@@ -67,9 +80,9 @@ class DetailBatches(Dataset):
         sizes = {"known": ("smooth", self.config.known), "photos": ("lined", self.config.photos)}
         batch = {}
         for kind, (group, count) in sizes.items():
-            rows = self.faces.rows[group]
+            rows = self.rows[group]
             if rng.random() < 0.3:  # and now and then the others
-                rows = self.faces.rows["lined" if group == "smooth" else "smooth"]
+                rows = self.rows["lined" if group == "smooth" else "smooth"]
             batch[kind] = self.faces.take(rng.choice(rows, count), rng.random(count) < 0.5)
         batch["known"]["layers"] = self.layers(rng, self.config.known)
         return batch

@@ -57,7 +57,7 @@ def test_bank_is_varied_and_the_same_for_a_seed():
 
 
 def test_mirrored_faces_are_faces_of_the_mirrored_surface(folder):
-    faces = Unwrapped(folder)
+    faces = Unwrapped.read(folder)
     plain, mirrored = (faces.take(np.arange(2), np.full(2, flag)) for flag in (False, True))
     assert torch.equal(plain["maps"][:, :9], mirrored["maps"][:, :9])  # a flat surface is its own mirror image
     assert torch.equal(plain["light"][:, 3], -mirrored["light"][:, 3]) and torch.equal(plain["light"][:, :3], mirrored["light"][:, :3])
@@ -73,7 +73,7 @@ def test_relief_is_seen_and_its_own_truth_has_no_loss(folder):
 
 
 def test_a_groove_explains_a_dark_line(folder):
-    faces = Unwrapped(folder).take(np.array([0]))
+    faces = Unwrapped.read(folder).take(np.array([0]))
     faces["lab"][:] = 60
     faces["lab"][:, 1:] = 12
     groove = torch.zeros(1, 1, SIZE, SIZE)
@@ -108,4 +108,4 @@ def test_a_resumed_run_ends_with_the_same_weights(folder, tmp_path):
 
 def test_missing_faces_are_one_sentence(tmp_path):
     with pytest.raises(FaceReconError, match="train.detail.prepare"):
-        Unwrapped(tmp_path)
+        Unwrapped.read(tmp_path)
