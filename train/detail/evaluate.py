@@ -102,17 +102,22 @@ def photos(detailer: Detailer, held: Held) -> dict[str, float]:
 
 def smiles(detailer: Detailer, held: Held) -> dict[str, float] | None:
     """Reliefs of neutral photos for the smile's expression, against the smiling photos'."""
-    by_name = {name.partition("_front_")[2].split("_")[0] + name.partition("_front_")[0][-7:]: i for i, name in enumerate(held.names) if "_front_" in name}
-    pairs = [(i, by_name[key[:-7] + "smiling"]) for key, i in by_name.items() if key.endswith("neutral") and key[:-7] + "smiling" in by_name]
+    found = pairs(held.names)
     scores: dict[str, list[float]] = {"asked_for_the_smile": [], "as_it_is": []}
-    for rows in pairs:
+    for rows in found:
         faces = held.faces.take(np.array(rows))
         own, weight = detailer.network(see_photo(faces)).float(), faces["weight"].amin(0)
         neutral = {k: v[:1] for k, v in faces.items()}
         asked = detailer.network(_asked(neutral, faces["maps"][1:, 9:])).float()
         scores["asked_for_the_smile"].append(_correlation(asked[0], own[1], weight))
         scores["as_it_is"].append(_correlation(own[0], own[1], weight))
-    return {"pairs": len(pairs), **{name: float(np.mean(values)) for name, values in scores.items()}} if pairs else None
+    return {"pairs": len(found), **{name: float(np.mean(values)) for name, values in scores.items()}} if found else None
+
+
+def pairs(names: list[str]) -> list[tuple[int, int]]:
+    """Numbers of the neutral and the smiling photo of each person of the London set, ``..neutral_front_115_03``."""
+    seen = {(kind, name.split("_")[-2]): i for i, name in enumerate(names) for kind in ("neutral", "smiling") if f"{kind}_front_" in name}
+    return [(i, seen["smiling", person]) for (kind, person), i in seen.items() if kind == "neutral" and ("smiling", person) in seen]
 
 
 def _asked(faces: dict[str, Tensor], wanted: Tensor) -> Tensor:
@@ -132,8 +137,8 @@ def evaluate(detailer: Detailer, folder: Path, limit: int | None = None) -> dict
     """All of it."""
     held = unwrap(folder, limit)
     values = {"made_up": made_up(detailer, held), "photos": photos(detailer, held)}
-    pairs = smiles(detailer, held)
-    return {**values, **({"smiles": pairs} if pairs else {})}
+    smiling = smiles(detailer, held)
+    return {**values, **({"smiles": smiling} if smiling else {})}
 
 
 def main() -> None:

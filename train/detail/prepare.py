@@ -52,8 +52,7 @@ class Unwrapper:
         points = find_points(image)
         if points is None:
             return None
-        face = Face(np.concatenate([points.min(0), points.max(0)]).astype(np.float32), points.astype(np.float32))
-        parameters = self.reconstructor.encode([image], [face])[0]
+        parameters = self.reconstructor.encode([image], [boxed(points)])[0]
         vertices, neutral = (
             self.reconstructor.geometry(p)[0] for p in (parameters, replace(parameters, expression=np.zeros_like(parameters.expression)))
         )
@@ -61,6 +60,11 @@ class Unwrapper:
         tone = measure_tone(texels, self.atlas, self.prior)
         accepted = accept(texels, self.atlas, self.prior, tone)[0]
         return look_at(texels, accepted, parameters, vertices, neutral, self.atlas, self.prior, tone)
+
+
+def boxed(points: np.ndarray) -> Face:
+    """A face that is known by its five points (5, 2) alone."""
+    return Face(np.concatenate([points.min(0), points.max(0)]).astype(np.float32), points.astype(np.float32))
 
 
 def photos(root: Path, wanted: dict[str, int], seed: int = 0) -> Iterator[tuple[str, float, Image]]:
