@@ -106,6 +106,10 @@ BENCHMARKS = {
         "Spread of one person's shapes, with and without the metric shape.", "train.shape.evaluate", "a folder in LFW's layout",
         arguments=("people", "--data", "{data}"),
     ),
+    "detail": Benchmark(
+        "Relief recovered from made-up wrinkles, and what it explains of photos.", "train.detail.evaluate", "the folder with clean photos", True,
+        arguments=("--data", "{data}"),
+    ),
     "registration": Benchmark("Heads registered to made-up scans.", "train.head.evaluate_registration"),
     "reconstruction-speed": Benchmark("Milliseconds of encoding a face.", f"{_SPEED}:reconstruction_speed"),
     "demographics": Benchmark(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -17,8 +17,8 @@ from batch.ranks import Ranks
 from batch.same_person import with_shared_shape
 from batch.session import session
 from facerecon.demographics import RACES, check_demographics, notes
-from facerecon.output_names import CROP_SIDE, FORMATS, PICTURES
-from facerecon.types import CROP_SCALE, UPSCALES, Demographics, FaceReconError
+from facerecon.output_names import CROP_SIDE, DENSE, FORMATS, PICTURES
+from facerecon.types import CROP_SCALE, UPSCALES, Demographics, FaceReconError, Mode
 
 _RESTORING, _HEADS, _PERSON = "Restoring", "Heads", "What is known of the person"
 
@@ -52,7 +52,7 @@ class HeadOptions:
 
     formats: Annotated[
         str,
-        typer.Option(help=f"Files of each head, with commas between: {', '.join(FORMATS)}.", rich_help_panel=_HEADS),
+        typer.Option(help=f"Files of each head, with commas between: {', '.join((*FORMATS, DENSE))}.", rich_help_panel=_HEADS),
     ] = "glb"
     images: Annotated[
         str,
@@ -80,6 +80,9 @@ class HeadOptions:
     crop_size: Annotated[
         int, typer.Option("--crop-size", min=32, max=2048, help="Side of the picture 'crop', pixels.", rich_help_panel=_HEADS)
     ] = CROP_SIDE
+    mode: Annotated[
+        str, typer.Option("--mode", help="detail adds wrinkles and folds from the photo; coarse leaves them out.", rich_help_panel=_HEADS)
+    ] = "detail"
     delight: Annotated[
         bool, typer.Option("--delight", help="Take the photo's light and shade out of the base colour.", rich_help_panel=_HEADS)
     ] = False
@@ -141,6 +144,8 @@ def make_settings(
     Raises:
         typer.BadParameter: an option is out of its range.
     """
+    if heads.mode not in get_args(Mode):
+        raise typer.BadParameter(f"{heads.mode!r} is none of {', '.join(get_args(Mode))}.", param_hint="--mode")
     if restoring.upscale not in UPSCALES:
         raise typer.BadParameter(f"{restoring.upscale} is none of 1, 2, 4.", param_hint="--upscale")
     if restoring.guided and person.demographics() is None:
@@ -151,7 +156,7 @@ def make_settings(
         restoring.upscale,
         photos.chosen_faces(),
         person.demographics(),
-        choices(heads.formats, FORMATS, "--formats") if heads.save_mesh else (),
+        choices(heads.formats, (*FORMATS, DENSE), "--formats") if heads.save_mesh else (),
         choices(heads.images, PICTURES, "--images") if heads.save_images else (),
         restoring.save_comparison,
         photos.max_side,
@@ -164,6 +169,7 @@ def make_settings(
         background=restoring.background,
         colorize=restoring.colorize,
         guided=restoring.guided,
+        mode=heads.mode,
     )
 
 

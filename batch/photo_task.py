@@ -17,6 +17,7 @@ from facerecon.pipeline import FaceReconstructor
 from facerecon.types import (
     CROP_SCALE,
     Demographics,
+    Mode,
     Reconstruction,
     ReconstructionOptions,
     Restoration,
@@ -41,7 +42,7 @@ class Settings:
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
         detector: options of the face detector.
         codes: write the parameters as arrays, too.
-        crop_scale, delight: as ``facerecon.types.ReconstructionOptions`` has them.
+        crop_scale, delight, mode: as ``facerecon.types.ReconstructionOptions`` has them.
         crop_size: side of the picture ``crop``, pixels.
         person: the shape that all photos share, a ``batch.same_person.SharedShape``.
         head_model: file of another head model, whose mesh is fitted to each head.
@@ -70,6 +71,7 @@ class Settings:
     background: bool = False
     colorize: bool = False
     guided: bool = False
+    mode: Mode = "detail"
 
 
 def make_reconstructor(device: str, settings: Settings) -> FaceReconstructor:
@@ -132,7 +134,7 @@ class PhotoTask(Task):
     def options(self) -> ReconstructionOptions | None:
         """How heads are rebuilt; None where nothing special was asked for."""
         shared = self.given.person
-        asked = ReconstructionOptions(self.given.crop_scale, self.given.delight, shared.shape() if shared else None)
+        asked = ReconstructionOptions(self.given.crop_scale, self.given.delight, shared.shape() if shared else None, self.given.mode)
         return None if asked == ReconstructionOptions() else asked
 
     @property

@@ -10,13 +10,14 @@ RESTORATION_FOLDERS = ("restored", "faces", "comparisons")
 RECONSTRUCTION_FOLDERS = ("heads", "renders", "parameters", "codes")
 FOLDERS = RESTORATION_FOLDERS + RECONSTRUCTION_FOLDERS
 FORMATS = ("glb", "obj", "ply", "gltf")
+DENSE = "dense"  # a head's mesh divided until it holds its detail: NAME_00_detail.obj
 PICTURES = ("overlay", "geometry", "texture", "normals", "depth", "crop", "turntable")
 CROP_SIDE = 224  # pixels, of the picture "crop" by default
 _ENDINGS = {
     "restored": r"\.png",
     "faces": r"_\d{2,}_restored\.png",
     "comparisons": r"_compare\.jpg",
-    "heads": r"_\d{2,}(_flame|_bfm|_gnm)?\.(glb|gltf|obj|mtl|png|ply|npz|splat\.ply)",
+    "heads": r"_\d{2,}(_flame|_bfm|_gnm|_detail)?\.(glb|gltf|obj|mtl|png|ply|npz|splat\.ply)",
     "renders": r"_\d{2,}_(overlay|geometry|texture|normals|depth|crop|turntable)\.\w+",
     "parameters": r"_\d{2,}\.json",
     "codes": r"_\d{2,}\.npz",

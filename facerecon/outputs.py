@@ -86,7 +86,8 @@ def write_pictures(
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             mode = "geometry" if head.texture is None else "texture"
-            write_video(file, turntable_frames(head.vertices, model, TURNTABLE_SIDE, texture=head.texture, mode=mode))
+            frames = turntable_frames(head.vertices, model, TURNTABLE_SIDE, texture=head.texture, mode=mode, normal_map=relief_of(head))
+            write_video(file, frames)
         files.append(file)
     return files
 
@@ -117,6 +118,8 @@ def write_codes(folder: Path, name: str, head: Reconstruction, model: Any) -> Pa
         "translation_m": p.translation_m, "focal_px": p.focal_px, "principal_point": p.principal_point,
         "lighting": p.lighting, "landmarks_68": head.landmarks_68, "vertices": head.vertices,
     }  # fmt: skip
+    if head.detail is not None:
+        arrays["displacement_m"] = head.detail.displacement_m
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, **{key: np.asarray(value, np.float32) for key, value in arrays.items()})
@@ -213,7 +216,7 @@ def reconstruction_figures(heads: list[Reconstruction], model: Any) -> dict[str,
 def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
     """The head in clay over the photo, without its neck, so that one sees how well it fits."""
     return overlay_head(
-        photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=~model.masks["neck"]
+        photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=~model.masks["neck"], normal_map=relief_of(head)
     )
 
 
@@ -226,7 +229,12 @@ def head_picture(head: Reconstruction, model: Any, mode: str) -> Image:
     """The head alone, posed as in the photo, in a mode of ``render_head``; without a texture it is clay."""
     mode = "geometry" if mode == "texture" and head.texture is None else mode
     points = vertices_in_camera(head.vertices, head.parameters)
-    return render_head(points, model, GEOMETRY_SIDE, texture=head.texture, mode=mode)
+    return render_head(points, model, GEOMETRY_SIDE, texture=head.texture, mode=mode, normal_map=relief_of(head))
+
+
+def relief_of(head: Reconstruction) -> Image | None:
+    """The normal map of a head, where it has one."""
+    return None if head.detail is None else head.detail.normal_map
 
 
 def crop_picture(photo: Image, head: Reconstruction, size: int = CROP_SIDE, scale: float = CROP_SCALE) -> Image:

@@ -49,7 +49,7 @@ _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor"
 _OPTIONAL = {
     "detector": ("detector", "landmarker"),
     "restorer": ("identity", "quality", "colour", "parsing"),
-    "reconstructor": ("shape", "identity", "parsing"),
+    "reconstructor": ("shape", "identity", "parsing", "detail"),
 }
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
@@ -210,7 +210,7 @@ class FaceReconstructor:
         Args:
             image: (H, W, 3) uint8 RGB.
             demographics: what is known of the person; None lets the network judge.
-            detail: False leaves the texture out and gives the bare head, sooner.
+            detail: False leaves texture, wrinkles and folds out and gives the bare head, sooner.
             faces: ``"all"``, ``"largest"``, ``"center"`` or an index.
             focal_px: focal length in pixels where it is known.
             options: see ``facerecon.types.ReconstructionOptions``.

@@ -16,6 +16,7 @@ import numpy as np
 Image = np.ndarray  # (H, W, 3) uint8, RGB
 Gender = Literal["female", "male"]
 DemographicsSource = Literal["user", "estimated", "none"]
+Mode = Literal["coarse", "detail"]
 CROP_SCALE = 1.25
 """Framing of the encoder's crop, counted as DECA and EMICA do: the one it was trained on."""
 
@@ -137,11 +138,13 @@ class ReconstructionOptions:
             twice as much around the face, in as many pixels.
         delight: take the photo's light out of the base colour.
         person: a shape that stands in place of the one each photo shows.
+        mode: ``"detail"`` adds wrinkles and folds to the mesh, ``"coarse"`` does not.
     """
 
     crop_scale: float = CROP_SCALE
     delight: bool = False
     person: PersonShape | None = None
+    mode: Mode = "detail"
 
 
 @dataclass
@@ -180,6 +183,19 @@ class Restoration:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """Wrinkles and folds that are finer than the head's mesh, in its texture layout.
+
+    Attributes:
+        displacement_m: (D, D) float32 metres along the normals of the mesh; zero where the photo saw no skin.
+        normal_map: (D, D, 3) uint8, the same as a tangent-space normal map in glTF's convention.
+    """
+
+    displacement_m: np.ndarray
+    normal_map: Image
+
+
 @dataclass
 class Reconstruction:
     """A textured 3D head.
@@ -194,6 +210,7 @@ class Reconstruction:
         visibility: (T, T) uint8, 255 where the photo saw the texel, or None.
         quality: scores by name.
         seconds: duration of each step.
+        detail: what is finer than the mesh, or None.
     """
 
     index: int
@@ -205,6 +222,7 @@ class Reconstruction:
     visibility: np.ndarray | None = None
     quality: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    detail: Detail | None = None
 
 
 @dataclass

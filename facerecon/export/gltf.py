@@ -16,7 +16,7 @@ import pygltflib as gl
 
 from facerecon.export.animation import Clip, add_clip
 from facerecon.export.gltf_buffer import BufferBuilder
-from facerecon.export.mesh import SplitMesh
+from facerecon.export.mesh import SplitMesh, mesh_tangents
 from facerecon.export.rig import Rig
 from facerecon.images import atomic_write
 from facerecon.types import Image, Reconstruction
@@ -31,10 +31,9 @@ def write_glb(
     stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
 ) -> list[Path]:
     """Write ``STEM.glb``, one binary file with the texture as JPEG inside."""
-    document, buffer = build_document(reconstruction, mesh, rig, clip)
-    if reconstruction.texture is not None:
-        view = buffer.bytes(encode_jpeg(reconstruction.texture))
-        document.images[0].bufferView = view
+    document, buffer, pictures = build_document(reconstruction, mesh, rig, clip)
+    for image, (_, blob) in zip(document.images, pictures):
+        image.bufferView = buffer.bytes(blob)
     document.buffers = [gl.Buffer(byteLength=len(buffer.data))]
     document.set_binary_blob(bytes(buffer.data))
     path = stem.with_name(f"{stem.name}.glb")
@@ -47,10 +46,9 @@ def write_gltf(
     stem: Path, reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
 ) -> list[Path]:
     """Write ``STEM.gltf``, one JSON file with buffer and texture inside as data URIs."""
-    document, buffer = build_document(reconstruction, mesh, rig, clip)
-    if reconstruction.texture is not None:
-        document.images[0].uri = _data_uri("image/jpeg", encode_jpeg(reconstruction.texture))
-        document.images[0].mimeType = None
+    document, buffer, pictures = build_document(reconstruction, mesh, rig, clip)
+    for image, (kind, blob) in zip(document.images, pictures):
+        image.uri, image.mimeType = _data_uri(kind, blob), None
     uri = _data_uri("application/octet-stream", bytes(buffer.data))
     document.buffers = [gl.Buffer(byteLength=len(buffer.data), uri=uri)]
     path = stem.with_name(f"{stem.name}.gltf")
@@ -61,19 +59,19 @@ def write_gltf(
 
 def build_document(
     reconstruction: Reconstruction, mesh: SplitMesh, rig: Rig, clip: Clip | None = None
-) -> tuple[gl.GLTF2, BufferBuilder]:
-    """The document without its buffer and, where there is a texture, with one image still empty."""
+) -> tuple[gl.GLTF2, BufferBuilder, list[tuple[str, bytes]]]:
+    """The document without its buffer, its images still empty, and media type and bytes of each image."""
     buffer = BufferBuilder()
-    textured = reconstruction.texture is not None
+    pictures = pictures_of(reconstruction)
     document = gl.GLTF2(asset=gl.Asset(generator=GENERATOR, version="2.0"))
-    document.meshes = [_mesh(buffer, mesh, rig)]
-    document.materials = [_material(textured)]
-    if textured:
-        document.images = [gl.Image(mimeType="image/jpeg", name="head")]
+    document.meshes = [_mesh(buffer, mesh, rig, "relief" in pictures)]
+    document.materials = [_material(list(pictures))]
+    if pictures:
+        document.images = [gl.Image(mimeType=kind, name=name) for name, (kind, _) in pictures.items()]
         document.samplers = [
             gl.Sampler(magFilter=gl.LINEAR, minFilter=gl.LINEAR_MIPMAP_LINEAR, wrapS=gl.CLAMP_TO_EDGE, wrapT=gl.CLAMP_TO_EDGE)
         ]
-        document.textures = [gl.Texture(sampler=0, source=0)]
+        document.textures = [gl.Texture(sampler=0, source=index) for index in range(len(pictures))]
     joints = _joint_nodes(rig)
     head = gl.Node(name="head", mesh=0, skin=0, extras={"facerecon": describe(reconstruction)})
     document.nodes = [head, *joints]
@@ -83,7 +81,7 @@ def build_document(
     document.scenes = [gl.Scene(nodes=[0, 1])]
     document.scene = 0
     document.accessors, document.bufferViews = buffer.accessors, buffer.views
-    return document, buffer
+    return document, buffer, list(pictures.values())
 
 
 def describe(reconstruction: Reconstruction) -> dict[str, Any]:
@@ -99,19 +97,31 @@ def describe(reconstruction: Reconstruction) -> dict[str, Any]:
     return {"demographics": {key: value for key, value in values.items() if value is not None}}
 
 
+def pictures_of(reconstruction: Reconstruction) -> dict[str, tuple[str, bytes]]:
+    """Media type and bytes of the images of a head, by name: its colours and its normal map, where it has them."""
+    pictures = {}
+    if reconstruction.texture is not None:
+        pictures["head"] = ("image/jpeg", encode_jpeg(reconstruction.texture))
+    if reconstruction.detail is not None:
+        flipped = np.ascontiguousarray(reconstruction.detail.normal_map[..., ::-1])
+        pictures["relief"] = ("image/png", cv2.imencode(".png", flipped)[1].tobytes())
+    return pictures
+
+
 def encode_jpeg(texture: Image) -> bytes:
     """A texture (T, T, 3) uint8 RGB as JPEG with full colour resolution."""
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return cv2.imencode(".jpg", np.ascontiguousarray(texture[..., ::-1]), options)[1].tobytes()
 
 
-def _mesh(buffer: BufferBuilder, mesh: SplitMesh, rig: Rig) -> gl.Mesh:
+def _mesh(buffer: BufferBuilder, mesh: SplitMesh, rig: Rig, tangents: bool) -> gl.Mesh:
     # glTF puts the origin of UV at the upper left.
     uv = np.stack((mesh.uv[:, 0], 1 - mesh.uv[:, 1]), axis=1).astype(np.float32)
     vertex = gl.ARRAY_BUFFER
     attributes = gl.Attributes(
         POSITION=buffer.array(rig.neutral[mesh.source], vertex, bounds=True),
         NORMAL=buffer.array(rig.normals[mesh.source], vertex),
+        TANGENT=buffer.array(mesh_tangents(rig.neutral, rig.normals, mesh), vertex) if tangents else None,
         TEXCOORD_0=buffer.array(uv, vertex),
         JOINTS_0=buffer.array(rig.influence_joints[mesh.source], vertex),
         WEIGHTS_0=buffer.array(rig.influence_weights[mesh.source], vertex),
@@ -127,14 +137,15 @@ def _mesh(buffer: BufferBuilder, mesh: SplitMesh, rig: Rig) -> gl.Mesh:
     return gl.Mesh(name="head", primitives=[primitive], weights=weights, extras={"targetNames": names})
 
 
-def _material(textured: bool) -> gl.Material:
+def _material(pictures: list[str]) -> gl.Material:
     surface = gl.PbrMetallicRoughness(metallicFactor=0.0, roughnessFactor=ROUGHNESS)
-    if textured:
-        surface.baseColorTexture = gl.TextureInfo(index=0)
+    if "head" in pictures:
+        surface.baseColorTexture = gl.TextureInfo(index=pictures.index("head"))
     else:
         surface.baseColorFactor = list(PLAIN_SKIN)
+    bumps = gl.NormalMaterialTexture(index=pictures.index("relief")) if "relief" in pictures else None
     # Two-sided, so that the open neck and the mouth do not show holes.
-    return gl.Material(name="head", pbrMetallicRoughness=surface, doubleSided=True, alphaCutoff=None)
+    return gl.Material(name="head", pbrMetallicRoughness=surface, normalTexture=bumps, doubleSided=True, alphaCutoff=None)
 
 
 def _joint_nodes(rig: Rig) -> list[gl.Node]:

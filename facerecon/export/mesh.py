@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from facerecon.rendering import vertex_normals
+from facerecon.rendering.shading import vertex_tangents
 from facerecon.types import Image, Reconstruction
 
 
@@ -59,6 +60,12 @@ def unit_normals(vertices: np.ndarray, head: Any) -> np.ndarray:
     normals = vertex_normals(torch.from_numpy(np.ascontiguousarray(vertices, np.float32)), head.faces.cpu()).numpy()
     normals[np.square(normals).sum(-1) < 0.5] = (0.0, 0.0, 1.0)
     return normals
+
+
+def mesh_tangents(vertices: np.ndarray, normals: np.ndarray, mesh: SplitMesh) -> np.ndarray:
+    """Tangents (N, 4) float32 of a split mesh, of the head's vertices and normals (V, 3); see ``vertex_tangents``."""
+    split = (torch.from_numpy(np.ascontiguousarray(values[mesh.source], np.float32)) for values in (vertices, normals))
+    return vertex_tangents(*split, torch.from_numpy(mesh.faces), torch.from_numpy(mesh.uv)).numpy()
 
 
 def surface(reconstruction: Reconstruction, head: Any, mesh: SplitMesh) -> Surface:

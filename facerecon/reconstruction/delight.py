@@ -123,13 +123,24 @@ def _fit_light(
     if len(rows) < FEWEST_TEXELS * (atlas.size / 1024) ** 2:
         return None
     rows = rows[:: max(len(rows) // 8000, 1)]
-    b, w = basis.reshape(-1, 9)[rows].astype(np.float64), weight.ravel()[rows].astype(np.float64)
+    b, w = basis.reshape(-1, 9)[rows], weight.ravel()[rows]
     ratio = colour.reshape(-1, 3)[rows] / np.maximum(albedo.reshape(-1, 3)[rows], 0.02)
-    start = np.asarray(parameters.lighting, np.float64)
-    # The encoder's light has a strength of its own: it is brought to this photo's, channel by channel.
+    return robust_light(ratio, b, w, np.asarray(parameters.lighting, np.float64))
+
+
+def robust_light(ratio: np.ndarray, basis: np.ndarray, weight: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Light times skin tone, (9, C), that explains how bright surfaces are; outliers count less.
+
+    Args:
+        ratio: (N, C) linear colour over albedo.
+        basis: (N, 9) spherical harmonics of the normals.
+        weight: (N,) how much each counts.
+        start: (9, C) light of any strength that is held to where the surfaces tell little.
+    """
+    b, w = basis.astype(np.float64), weight.astype(np.float64)
+    # The start has a strength of its own: it is brought to this photo's, channel by channel.
     seen = np.maximum(b @ start, 1e-3)
-    start = start * (np.average(ratio, axis=0, weights=w) / np.average(seen, axis=0, weights=w))
-    light = start
+    light = start = start * (np.average(ratio, axis=0, weights=w) / np.average(seen, axis=0, weights=w))
     for _ in range(ROUNDS):
         shade = b @ light
         off = np.abs(ratio - shade).mean(1) / (OUTLIER * max(float(np.median(shade)), 1e-3))

@@ -19,6 +19,7 @@ from facerecon.faces.parsing import FaceMasks, FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
+from facerecon.reconstruction.detail import Detailer
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fusion import contradictions, reconcile
 from facerecon.reconstruction.metric_shape import MetricShaper
@@ -28,6 +29,7 @@ from facerecon.reconstruction.texture import TextureResult, unproject
 from facerecon.rendering import project, to_camera
 from facerecon.types import (
     Demographics,
+    Detail,
     Face,
     FaceReconError,
     HeadParameters,
@@ -51,6 +53,7 @@ class HeadReconstructor:
         estimator: puts age, gender and race into words, and judges whether the photo contradicts what a user states.
         shaper: gives the shape in the encoder's place; pose and expression stay.
         parser: tells the texture what is hair, background or something in front; the texture judges by itself without.
+        detailer: adds wrinkles and folds.
     """
 
     def __init__(
@@ -60,11 +63,12 @@ class HeadReconstructor:
         estimator: DemographicsEstimator | None = None,
         shaper: MetricShaper | None = None,
         parser: FaceParser | None = None,
+        detailer: Detailer | None = None,
     ) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
-        self.encoder, self.head, self.estimator, self.shaper = encoder.eval(), head, estimator, shaper
-        self.parser = parser
+        self.encoder, self.head, self.estimator = encoder.eval(), head, estimator
+        self.shaper, self.parser, self.detailer = shaper, parser, detailer
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
@@ -73,8 +77,8 @@ class HeadReconstructor:
     def from_pretrained(
         cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True
     ) -> HeadReconstructor:
-        """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``, and ``weights/shape`` with
-        ``weights/identity`` where they are there and were trained on this encoder, ``weights/parsing`` where it is there.
+        """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``; where they are there
+        ``weights/shape`` with ``weights/identity``, if trained on this encoder, ``weights/parsing`` and ``weights/detail``.
 
         Args:
             metric: False leaves the shape to the encoder.
@@ -86,8 +90,8 @@ class HeadReconstructor:
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
-        estimator = DemographicsEstimator.from_pretrained(device)
-        return cls(encoder, head or HeadModel.from_pretrained(), estimator, shaper, FaceParser.shipped(device))
+        head, estimator = head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device)
+        return cls(encoder, head, estimator, shaper, FaceParser.shipped(device), Detailer.shipped(head, device))
 
     def encode(
         self,
@@ -156,11 +160,11 @@ class HeadReconstructor:
         textured: bool = True,
         options: ReconstructionOptions = ReconstructionOptions(),
     ) -> list[Reconstruction]:
-        """Heads with texture; arguments and errors as for :meth:`encode`.
+        """Heads with texture and, where ``weights/detail`` is there, detail; arguments and errors as for :meth:`encode`.
 
         Args:
             texture_sources: photos of the same framing to take the texture from, instead of ``images``.
-            textured: False leaves the texture out.
+            textured: False leaves texture and detail out.
         """
         started = time.perf_counter()
         encoded = self._encode(images, faces, demographics, focal_px, options)
@@ -171,14 +175,18 @@ class HeadReconstructor:
         parsed = (time.perf_counter() - started) / max(len(faces), 1)
         for i, ((parameters, crop), source) in enumerate(zip(encoded, sources)):
             vertices, landmarks = self.geometry(parameters)
-            seconds, texture = {"encode": share}, None
+            seconds, texture, detail = {"encode": share}, None, None
             if textured:
                 started = time.perf_counter()
                 texture = self.paint(source, parameters, vertices, options.delight, masks[i])
                 seconds["texture"] = parsed + time.perf_counter() - started
+            if texture and self.detailer is not None and options.mode == "detail":
+                started = time.perf_counter()
+                detail = self.sculpt(texture, parameters, vertices)
+                seconds["detail"] = time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
             quality = assess(crop, faces[i].points, landmarks, parameters)
-            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds))
+            out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds, detail))
         return out
 
     def paint(
@@ -191,6 +199,10 @@ class HeadReconstructor:
     ) -> TextureResult:
         """The texture that a photo gives a head; see ``texture.unproject``."""
         return unproject(photo, parameters, vertices, self.head, delight=delight, masks=masks)
+
+    def sculpt(self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray) -> Detail | None:
+        """Wrinkles and folds of a painted head; None without ``weights/detail``. See ``detail.Detailer.sculpt``."""
+        return None if self.detailer is None else self.detailer.sculpt(painted, parameters, vertices)
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:

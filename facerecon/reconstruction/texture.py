@@ -14,8 +14,8 @@ from facerecon.reconstruction.delight import remove_light
 from facerecon.reconstruction.texture_atlas import atlas_of
 from facerecon.reconstruction.texture_completion import complete
 from facerecon.reconstruction.texture_features import paint_features
-from facerecon.reconstruction.texture_projection import project_photo
-from facerecon.reconstruction.texture_tone import measure_tone
+from facerecon.reconstruction.texture_projection import PhotoTexels, project_photo
+from facerecon.reconstruction.texture_tone import Tone, measure_tone
 from facerecon.types import HeadParameters, Image
 
 
@@ -26,10 +26,13 @@ class TextureResult:
     Attributes:
         texture: (S, S, 3) uint8 sRGB base colour in ``head.uv``, charts padded against bleeding.
         visibility: (S, S) uint8, 255 where the texel is the photo's own colour, 0 where it was completed.
+        texels, tone: what the photo showed, in its own light.
     """
 
     texture: Image
     visibility: np.ndarray
+    texels: PhotoTexels
+    tone: Tone
 
 
 def unproject(
@@ -62,16 +65,16 @@ def unproject(
     """
     atlas = atlas_of(head, size)
     prior = load_appearance(size, len(head.uv))
-    texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas, masks)
-    tone = measure_tone(texels, atlas, prior)
+    shown = texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas, masks)
+    lit = tone = measure_tone(texels, atlas, prior)
     if delight:
         texels = remove_light(texels, parameters, vertices, atlas, prior)
         # Hair keeps the photo's light, and so its colour is what it was.
-        lit, tone = tone, measure_tone(texels, atlas, prior)
+        tone = measure_tone(texels, atlas, prior)
         tone = replace(tone, hair=lit.hair, hair_share=lit.hair_share)
     lab, seen = complete(texels, atlas, prior, tone)
     paint_features(lab, texels, atlas, prior, tone)
     lab = atlas.pad(atlas.seams.heal(lab.astype(np.float32)))
     lab[..., 0] = np.clip(lab[..., 0], 0, 100)
     rgb = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
-    return TextureResult((rgb * 255 + 0.5).astype(np.uint8), (seen * 255 + 0.5).astype(np.uint8))
+    return TextureResult((rgb * 255 + 0.5).astype(np.uint8), (seen * 255 + 0.5).astype(np.uint8), shown, lit)

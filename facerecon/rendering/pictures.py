@@ -16,6 +16,7 @@ from facerecon.rendering.fragments import Fragments
 from facerecon.rendering.interpolation import interpolate
 from facerecon.rendering.rasterizer import rasterize
 from facerecon.rendering.shading import (
+    bend_normals,
     directional_light,
     linear_to_srgb,
     sample_texture,
@@ -23,6 +24,7 @@ from facerecon.rendering.shading import (
     srgb_to_linear,
     uniform_light,
     vertex_normals,
+    vertex_tangents,
 )
 from facerecon.types import HeadParameters, Image
 
@@ -71,6 +73,7 @@ def render_layer(
     lighting: np.ndarray | Tensor | None = None,
     face_subset: Tensor | None = None,
     supersample: int = 2,
+    normal_map: Image | None = None,
 ) -> np.ndarray:
     """Draw a head alone, with its coverage, antialiased.
 
@@ -85,6 +88,7 @@ def render_layer(
         lighting: (9, 3) of ``shading``. None: clay under ``studio_light``, texture as it is.
         face_subset: rows of ``head.faces`` to draw; None draws all.
         supersample: samples per pixel along each axis.
+        normal_map: (D, D, 3) uint8, fine relief as ``types.Detail`` has it; all modes but depth show it.
 
     Returns:
         (H, W, 4) float32 in [0, 1], colour multiplied by coverage.
@@ -107,7 +111,8 @@ def render_layer(
     seen = fragments.mask[0].numpy()
     layer = np.zeros((*seen.shape, 4), np.float32)
     layer[seen, 3] = 1
-    layer[seen, :3] = _colour(mode, vertices, pixels, head, faces, uv_faces, fragments, texture, lighting).clamp(0, 1)
+    colours = _colour(mode, vertices, pixels, head, faces, uv_faces, fragments, texture, lighting, normal_map)
+    layer[seen, :3] = colours.clamp(0, 1)
     return cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA) if supersample > 1 else layer
 
 
@@ -121,6 +126,7 @@ def _colour(
     fragments: Fragments,
     texture: Image | None,
     lighting: np.ndarray | Tensor | None,
+    normal_map: Image | None,
 ) -> Tensor:
     """Colour of every pixel that sees the head, (P, 3) sRGB."""
     blocks = _seen_blocks(fragments)
@@ -128,19 +134,24 @@ def _colour(
         return torch.zeros(0, 3)
     if mode == "depth":
         return _depth_colour(torch.cat([interpolate(pixels[..., 2:], faces, block)[0, 0] for block in blocks]))
-    image = None if mode != "texture" else torch.from_numpy(np.ascontiguousarray(texture)).permute(2, 0, 1)[None].float() / 255
+    image = None if mode != "texture" else _picture(texture)
+    uv = head.uv.cpu()[None].float()
     # Normals come from all triangles, so that a subset has no false edge at its rim.
     whole = vertex_normals(vertices, head.faces.cpu())
     light = studio_light() if lighting is None else torch.as_tensor(np.asarray(lighting), dtype=torch.float32)
     clay = _clay(head, vertices.shape[1])
+    relief = None if normal_map is None else (_picture(normal_map), _tangents(head, vertices[0], whole[0])[None])
 
     def draw(block: Fragments) -> Tensor:
         if image is not None:
-            albedo = sample_texture(image, interpolate(head.uv.cpu()[None].float(), uv_faces, block))
+            albedo = sample_texture(image, interpolate(uv, uv_faces, block))
             if lighting is None:
                 return albedo
             albedo = srgb_to_linear(albedo)
         normals = functional.normalize(interpolate(whole, faces, block), dim=-1)
+        if relief is not None:
+            bump = sample_texture(relief[0], interpolate(uv, uv_faces, block))
+            normals = bend_normals(normals, interpolate(relief[1], uv_faces, block), bump)
         if mode == "normals":
             return normals * 0.5 + 0.5
         if mode == "geometry":
@@ -148,6 +159,18 @@ def _colour(
         return linear_to_srgb(shade(albedo, normals, light[None]))
 
     return torch.cat([draw(block)[0, 0] for block in blocks])
+
+
+def _picture(image: Image) -> Tensor:
+    """An image (H, W, 3) uint8 as (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def _tangents(head: Topology, vertices: Tensor, normals: Tensor) -> Tensor:
+    """(T, 4) of the corners of the texture's layout."""
+    corners, places = head.uv_faces.cpu().long(), head.uv.cpu().float()
+    split = [torch.zeros(len(places), 3).index_put((corners,), values[head.faces.cpu().long()]) for values in (vertices, normals)]
+    return vertex_tangents(*split, corners, places)
 
 
 def _seen_blocks(fragments: Fragments) -> list[Fragments]:
@@ -192,6 +215,7 @@ def render_head(
     lighting: np.ndarray | Tensor | None = None,
     background: Image | tuple[int, int, int] | None = None,
     supersample: int = 2,
+    normal_map: Image | None = None,
 ) -> Image:
     """Draw a head before a background.
 
@@ -213,7 +237,7 @@ def render_head(
         focal_px, principal_point = framing(vertices_camera, height, width)
     layer = render_layer(
         vertices_camera, head, (height, width), focal_px, middle if principal_point is None else principal_point,
-        texture, mode, lighting, supersample=supersample,
+        texture, mode, lighting, supersample=supersample, normal_map=normal_map,
     )
     return composite(layer, background)
 
@@ -237,6 +261,7 @@ def overlay_head(
     mode: Mode = "geometry",
     opacity: float = 1.0,
     region: np.ndarray | Tensor | None = None,
+    normal_map: Image | None = None,
 ) -> Image:
     """Draw a head over the photo it came from, through the photo's own camera.
 
@@ -247,6 +272,7 @@ def overlay_head(
         texture: for ``mode="texture"``.
         opacity: of the head over the photo, 0 to 1.
         region: (V,) bool, draw only triangles inside it (a mask of ``head.masks``); None draws all.
+        normal_map: as for ``render_layer``.
 
     Returns:
         (H, W, 3) uint8.
@@ -260,7 +286,7 @@ def overlay_head(
     subset = None if region is None else torch.as_tensor(region).cpu()[head.faces.cpu()].all(dim=1)
     layer = render_layer(
         points, head, (y1 - y0, x1 - x0), parameters.focal_px, principal - (x0, y0), texture, mode,
-        face_subset=subset, supersample=2 if max(y1 - y0, x1 - x0) < 1500 else 1,
+        face_subset=subset, supersample=2 if max(y1 - y0, x1 - x0) < 1500 else 1, normal_map=normal_map,
     )
     picture[y0:y1, x0:x1] = composite(layer, photo[y0:y1, x0:x1], opacity)
     return picture

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from facerecon.rendering import rasterizer_cpu, rasterizer_torch
+from facerecon.rendering import rasterizer_cpu, rasterizer_pytorch3d, rasterizer_torch
 from facerecon.rendering.camera import NEAREST_DEPTH_M
 from facerecon.rendering.fragments import Fragments
 from facerecon.rendering.interpolation import screen_barycentrics
 
-Backend = Literal["auto", "numba", "torch"]
+Backend = Literal["auto", "numba", "torch", "pytorch3d"]
 
 
 @torch.no_grad()
@@ -35,7 +35,8 @@ def rasterize(
         faces: (F, 3) integers, counter-clockwise seen from outside.
         height: rows of the picture.
         width: columns.
-        backend: ``"numba"`` on the CPU, ``"torch"`` on any device; ``"auto"`` chooses by the device.
+        backend: ``"numba"`` on the CPU, ``"torch"`` on any device; ``"auto"`` chooses one of them by the device.
+            ``"pytorch3d"`` asks PyTorch3D, where it is installed.
         cull_backfaces: leave out triangles seen from behind.
 
     Returns:
@@ -43,11 +44,12 @@ def rasterize(
 
     Raises:
         ValueError: an unknown back end, or a tensor of the wrong shape.
+        BackendError: PyTorch3D is asked for and not installed.
     """
     if pixel_vertices.ndim != 3 or pixel_vertices.shape[-1] != 3:
         raise ValueError(f"pixel_vertices must be (B, V, 3), not {tuple(pixel_vertices.shape)}")
-    if backend not in ("auto", "numba", "torch"):
-        raise ValueError(f"backend must be 'auto', 'numba' or 'torch', not {backend!r}")
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend!r}")
     device = pixel_vertices.device
     if backend == "auto":
         backend = "numba" if device.type == "cpu" else "torch"
@@ -56,6 +58,8 @@ def rasterize(
     if backend == "torch":
         face_index = rasterizer_torch.draw_batch(vertices, faces, height, width, NEAREST_DEPTH_M, cull_backfaces)
         return Fragments(face_index, screen_barycentrics(vertices, faces, face_index))
+    if backend == "pytorch3d":
+        return Fragments(*rasterizer_pytorch3d.draw_batch(vertices, faces, height, width, NEAREST_DEPTH_M, cull_backfaces))
     return _draw_numba(vertices, faces, height, width, cull_backfaces)
 
 

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 # Cosine lobe of each band, divided by pi.
 _LOBE = (1.0,) + (2.0 / 3.0,) * 3 + (0.25,) * 5
+_FIRST, _SECOND, _ROUND = math.sqrt(3 / (4 * math.pi)), math.sqrt(15 / (4 * math.pi)), math.sqrt(5 / (16 * math.pi))
+_FACTORS = torch.tensor([math.sqrt(1 / (4 * math.pi)), *[_FIRST] * 3, _SECOND, _SECOND, _ROUND, _SECOND, 0.5 * _SECOND])
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
@@ -37,6 +39,49 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     for corner in range(3):
         normals = normals.index_add(1, faces[:, corner], face_normals)
     return functional.normalize(normals, dim=-1, eps=1e-20)
+
+
+def vertex_tangents(vertices: Tensor, normals: Tensor, faces: Tensor, uv: Tensor) -> Tensor:
+    """Where u grows on the surface, for tangent-space normal maps.
+
+    Args:
+        vertices, normals: (N, 3), split where the texture has seams.
+        faces: (F, 3).
+        uv: (N, 2), origin at the lower left.
+
+    Returns:
+        (N, 4): unit tangents at right angles to the normals, and 1, or -1 where the texture is mirrored: the bitangent
+        is that times ``cross(normal, tangent)``.
+    """
+    faces = faces.long()
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    (u1, v1), (u2, v2) = ((uv[faces[:, i]] - uv[faces[:, 0]]).unbind(1) for i in (1, 2))
+    area = u1 * v2 - u2 * v1
+    # Times the area in UV, so that slivers count little and mirrored ones keep their direction.
+    along = ((b - a) * v2[:, None] - (c - a) * v1[:, None]) * area.sign()[:, None]
+    sums = torch.zeros(len(vertices), 4, dtype=vertices.dtype)
+    for corner in range(3):
+        sums = sums.index_add(0, faces[:, corner], torch.cat([along, area[:, None]], dim=1))
+    tangent = sums[:, :3] - (sums[:, :3] * normals).sum(1, keepdim=True) * normals
+    # A vertex whose triangles have no extent in UV still gets some direction along the surface.
+    spare = torch.linalg.cross(normals, torch.tensor([0.0, 1.0, 0.0], dtype=normals.dtype).expand_as(normals) + 0.1 * normals.roll(1, 1))
+    lost = tangent.norm(dim=1, keepdim=True) < 1e-9
+    tangent = functional.normalize(torch.where(lost, spare, tangent), dim=1, eps=1e-20)
+    return torch.cat([tangent, torch.where(sums[:, 3:] < 0, -1.0, 1.0).to(tangent)], dim=1)
+
+
+def bend_normals(normals: Tensor, tangents: Tensor, mapped: Tensor) -> Tensor:
+    """Unit normals (..., 3) bent by a tangent-space normal map.
+
+    Args:
+        normals: (..., 3) unit.
+        tangents: (..., 4) as :func:`vertex_tangents` gives them, interpolated.
+        mapped: (..., 3) colours of the map in [0, 1], flat at (128, 128, 255) / 255.
+    """
+    x, y, z = ((mapped * 255 - 128) / 127).unbind(-1)
+    along = functional.normalize(tangents[..., :3], dim=-1)
+    up = torch.linalg.cross(normals, along, dim=-1) * tangents[..., 3:].sign()
+    return functional.normalize(x[..., None] * along + y[..., None] * up + z[..., None] * normals, dim=-1)
 
 
 def sample_texture(texture: Tensor, uv: Tensor) -> Tensor:
@@ -71,21 +116,22 @@ def linear_to_srgb(colour: Tensor) -> Tensor:
 def sh_basis(directions: Tensor) -> Tensor:
     """Nine real spherical harmonics of unit directions (..., 3), as (..., 9)."""
     x, y, z = directions.unbind(-1)
-    first, second = math.sqrt(3 / (4 * math.pi)), math.sqrt(15 / (4 * math.pi))
-    return torch.stack(
-        (
-            torch.full_like(x, math.sqrt(1 / (4 * math.pi))),
-            first * y,
-            first * z,
-            first * x,
-            second * x * y,
-            second * y * z,
-            math.sqrt(5 / (16 * math.pi)) * (3 * z * z - 1),
-            second * x * z,
-            0.5 * second * (x * x - y * y),
-        ),
-        dim=-1,
-    )
+    products = (torch.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y)
+    return torch.stack(products, dim=-1) * _FACTORS.to(directions)
+
+
+def sh_quadratic(sh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same light as a quadratic form (Ramamoorthi and Hanrahan 2001), faster where normals are many.
+
+    Args:
+        sh: (B, 9), one colour.
+
+    Returns:
+        A (B, 3, 3), b (B, 3), c (B,): the light on a unit normal n is ``n A n + b n + c``.
+    """
+    constant, y, z, x, xy, yz, zz, xz, xx = (sh * _FACTORS.to(sh)).unbind(1)
+    rows = (torch.stack(row, dim=1) for row in ((xx, xy / 2, xz / 2), (xy / 2, -xx, yz / 2), (xz / 2, yz / 2, 3 * zz)))
+    return torch.stack(list(rows), dim=1), torch.stack((x, y, z), dim=1), constant - zz
 
 
 def irradiance(normals: Tensor, sh: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ def turntable_frames(
     mode: Mode = "texture",
     lighting: np.ndarray | Tensor | None = None,
     background: Image | tuple[int, int, int] | None = None,
+    normal_map: Image | None = None,
 ) -> Iterator[Image]:
     """Draw a head from all sides, one turn in ``frames`` pictures.
 
@@ -71,7 +72,7 @@ def turntable_frames(
     focal, principal = framing(box + (0, 0, -DISTANCE_M), size, size, fill=0.84)
     for index in range(frames):
         points = turn(vertices, 360.0 * index / frames)
-        yield render_head(points, head, size, focal, principal, texture, mode, lighting, background)
+        yield render_head(points, head, size, focal, principal, texture, mode, lighting, background, normal_map=normal_map)
 
 
 def write_video(path: str | Path, frames: Iterable[Image], frames_per_second: float = 24.0) -> Path:

@@ -36,10 +36,12 @@ def rebuild(
         restoration = pipeline.restore_found([frame], [[(person.number, face)]], wishes.fidelity, 1, score=False)[0]
         image, scale = reconstruction_sources(frame, restoration)[0]
     vertices, landmarks = pipeline.reconstructor.geometry(parameters)
-    painted = pipeline.reconstructor.paint(image, scale_parameters(parameters, scale), vertices)
+    seen = scale_parameters(parameters, scale)
+    painted = pipeline.reconstructor.paint(image, seen, vertices)
+    detail = pipeline.reconstructor.sculpt(painted, seen, vertices)
     quality = {"frames": person.frames, "best_frame": int(performance.table["frame"][person.best])}
     return Reconstruction(
-        person.number, face, parameters, vertices, landmarks, painted.texture, painted.visibility, quality
+        person.number, face, parameters, vertices, landmarks, painted.texture, painted.visibility, quality, detail=detail
     )
 
 

@@ -113,3 +113,11 @@ def test_the_mesh_of_another_head_model_is_written(run, tmp_path):
     assert result.exit_code == 0, result.output
     text = (out / "heads" / "0_00_gnm.obj").read_text()
     assert text.count("\nv ") == len(mean) and (out / "heads" / "0_00_gnm.npz").is_file()
+
+
+def test_mode_coarse_reaches_the_reconstructor(run):
+    result, _ = run("--formats", "none", "--images", "none", "--mode", "coarse")
+    assert result.exit_code == 0, result.output
+    assert {options.mode for options in Shaped.asked} == {"coarse"}
+    result, _ = run("--mode", "finest")
+    assert result.exit_code == 2 and "coarse, detail" in result.output

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from facerecon.head import HeadModel
-from facerecon.types import Demographics, Face, HeadParameters, Reconstruction
+from facerecon.types import Demographics, Detail, Face, HeadParameters, Reconstruction
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +40,12 @@ def reconstruction(head: HeadModel) -> Reconstruction:
     )
     face = Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32))
     return Reconstruction(0, face, parameters, vertices[0].numpy(), np.zeros((68, 2), np.float32), texture)
+
+
+@pytest.fixture(scope="session")
+def carved(reconstruction: Reconstruction) -> Reconstruction:
+    """The same with a plateau of a millimetre in the middle of the face, whose rim the normal map shows."""
+    displacement, relief = np.zeros((64, 64), np.float32), np.full((64, 64, 3), (128, 128, 255), np.uint8)
+    displacement[24:40, 24:40] = 0.001
+    relief[24:40, 23:25] = (78, 128, 244)
+    return replace(reconstruction, detail=Detail(displacement, relief))

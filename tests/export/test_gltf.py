@@ -8,6 +8,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -130,9 +131,42 @@ def test_file_is_small_names_its_maker_and_who_it_is_modelled_on(files):
         assert told == {"age": 52.0, "gender": "male", "source": "user"}
 
 
-def test_khronos_validator_finds_nothing_wrong(files):
+@pytest.fixture(scope="module")
+def carved_files(tmp_path_factory, carved, head) -> list[Path]:
+    return export_head(tmp_path_factory.mktemp("carved") / "head", carved, head, ("glb", "gltf"))
+
+
+def test_detail_is_a_normal_map_with_tangents(carved_files, carved):
+    for path in carved_files:
+        document, buffer = read(path)
+        (material,) = document["materials"]
+        pictures = [document["textures"][material[key]["index"]]["source"] for key in ("normalTexture",)]
+        image = document["images"][pictures[0]]
+        if path.suffix == ".glb":
+            view = document["bufferViews"][image["bufferView"]]
+            blob = buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+        else:
+            blob = base64.b64decode(image["uri"].split(",")[1])
+        stored = cv2.cvtColor(cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        assert np.array_equal(stored, carved.detail.normal_map)
+        attributes = document["meshes"][0]["primitives"][0]["attributes"]
+        tangents, normals = (accessor(document, buffer, attributes[name]) for name in ("TANGENT", "NORMAL"))
+        assert np.abs(np.linalg.norm(tangents[:, :3], axis=1) - 1).max() < 1e-4
+        assert np.abs((tangents[:, :3] * normals).sum(1)).max() < 1e-3 and set(tangents[:, 3]) <= {-1.0, 1.0}
+        positions = accessor(document, buffer, attributes["POSITION"])
+        nose = positions[:, 2].argmax()
+        assert tangents[nose, 0] > 0.9 and tangents[nose, 3] == 1  # u grows to the head's left
+
+
+def test_a_head_without_detail_has_neither(files):
+    document, _ = read(files["glb"])
+    assert "normalTexture" not in document["materials"][0]
+    assert "TANGENT" not in document["meshes"][0]["primitives"][0]["attributes"]
+
+
+def test_khronos_validator_finds_nothing_wrong(files, carved_files):
     required = os.environ.get("FACERECON_REQUIRE_VALIDATOR") == "1"
-    reports = run_validator(list(files.values()))
+    reports = run_validator([*files.values(), *carved_files])
     if reports is None:
         assert not required, "Node or gltf-validator is missing: run npm install in tests/export"
         pytest.skip("gltf-validator is not installed: run npm install in tests/export")

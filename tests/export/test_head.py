@@ -92,7 +92,7 @@ def test_only_what_is_asked_for_is_written_and_nothing_else_is_left(tmp_path, re
 
 
 def test_errors_are_one_sentence(tmp_path, reconstruction, head):
-    with pytest.raises(ExportError, match="'fbx'.*glb, obj, ply, gltf"):
+    with pytest.raises(ExportError, match="'fbx'.*glb, obj, ply, gltf, dense"):
         export_head(tmp_path / "a", reconstruction, head, ["glb", "fbx"])
     with pytest.raises(ExportError, match="vertices"):
         export_head(tmp_path / "a", replace(reconstruction, vertices=reconstruction.vertices[:9]), head, ["ply"])

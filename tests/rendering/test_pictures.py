@@ -146,3 +146,16 @@ def test_no_frames_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(VideoError, match="turn.mp4"):
         write_video(tmp_path / "turn.mp4", [])
     assert not list(tmp_path.iterdir())
+
+
+def test_normal_map_bends_what_is_drawn(ball):
+    vertices, head = ball
+    relief = np.full((64, 64, 3), (128, 128, 255), np.uint8)
+    plain = render_head(vertices + (0, 0, -1), head, 129, mode="normals")
+    flat = render_head(vertices + (0, 0, -1), head, 129, mode="normals", normal_map=relief)
+    assert np.abs(flat.astype(int) - plain)[20:-20, 20:-20].max() <= 2
+    relief[:32] = (188, 128, 240)  # the upper half leans along u, to the right
+    relief[32:] = (128, 188, 240)  # the lower half up the texture
+    bent = render_head(vertices + (0, 0, -1), head, 129, mode="normals", normal_map=relief).astype(int) - plain
+    assert bent[50, 64, 0] > 40 and abs(bent[50, 64, 1]) < 25
+    assert bent[78, 64, 1] > 40 and abs(bent[78, 64, 0]) < 15

@@ -111,7 +111,10 @@ class StillReconstructor(FakeReconstructor):
 
     def paint(self, photo, parameters, vertices) -> TextureResult:
         """The photo's mean colour."""
-        return TextureResult(np.full((32, 32, 3), photo.reshape(-1, 3).mean(0), np.uint8), np.full((32, 32), 255, np.uint8))
+        return TextureResult(np.full((32, 32, 3), photo.reshape(-1, 3).mean(0), np.uint8), np.full((32, 32), 255, np.uint8), None, None)
+
+    def sculpt(self, painted, parameters, vertices) -> None:
+        """Nothing."""
 
 
 class SlowRestorer(FakeRestorer):
