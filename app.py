@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from facerecon.faces.detect import create_detector
+from facerecon.faces.detect import DEFAULT, create_detector
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import FaceReconError
 from facerecon.ui.limits import LargestFaces
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--host", default=None, help="127.0.0.1 by default; 0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=None, help="the first free one from 7860 by default")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--face-detector", default="mtcnn", help="facerecon, mtcnn or deepface:BACKEND")
+    parser.add_argument("--face-detector", default=DEFAULT, help="facerecon, mtcnn or deepface:BACKEND")
     parser.add_argument("--share", action="store_true", help="a public link by gradio")
     options = parser.parse_args()
     try:

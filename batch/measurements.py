@@ -129,12 +129,13 @@ def reconstruction(asked: Asked) -> Table:
 def detector(asked: Asked) -> Table:
     """Our face detector beside MTCNN on composed scenes."""
     from facerecon.faces import create_detector
+    from facerecon.faces.landmarker import FaceLandmarker
     from train.detector.evaluate import SMALLEST, measure, read_test
 
     images, truth = read_test(_need(asked.data, "truth.json"))
-    values: dict[str, dict] = {}
+    landmarker, values = FaceLandmarker.from_pretrained(device=asked.device), {}
     for name in ("facerecon", "mtcnn"):
-        found = measure(create_detector(name, min_face=SMALLEST), images[: asked.limit], truth[: asked.limit])
+        found = measure(create_detector(name, min_face=SMALLEST), images[: asked.limit], truth[: asked.limit], landmarker)
         parts = {key: found.pop(key) for key in ("recall", "groups")}
         values[name] = found
         for part, rows in parts.items():

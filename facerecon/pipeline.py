@@ -86,7 +86,7 @@ class FaceReconstructor:
         detector_options: dict[str, Any] | None = None,
     ) -> None:
         self.device = device
-        self._detector_options = {"name": "mtcnn", "refine": True, **(detector_options or {})}
+        self._detector_options = {"refine": True, **(detector_options or {})}
         given = {"detector": detector, "restorer": restorer, "reconstructor": reconstructor, "head": head}
         self._handed_over = {name: part for name, part in given.items() if part is not None}
         self.__dict__.update(self._handed_over)

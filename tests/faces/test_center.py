@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from facerecon.checkpoints import CheckpointError
-from facerecon.faces.center import CenterDetector, letterbox
+from facerecon.faces.center import CenterDetector
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, cell_centers, decode, patches_of, suppress
+from facerecon.faces.center_pictures import letterbox
 from facerecon.faces.mtcnn import suppress as suppress_numpy
 from facerecon.types import FaceReconError
 
@@ -89,13 +90,13 @@ def test_small_faces_get_a_closer_look_and_only_they(detector):
     assert looks[0][:2] == (512, 640) and looks[1][:2] == (960, 1280)
     looks.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert [shape for shape in looks if shape != (128, 128, 3)] == [(512, 640, 3)]
+    assert [shape for shape in looks if max(shape) > 128] == [(512, 640, 3)]
 
 
-@pytest.mark.parametrize("says, score", [(4.0, 0.982), (-5.0, 0.119)])
+@pytest.mark.parametrize("says, score", [(4.0, 0.982), (-5.0, 0.039)])
 def test_a_candidate_must_stand_a_second_look(detector, says, score):
     network = detector.network
-    detector.network = lambda patches: doubting(network(patches), says) if patches.shape[-1] == 32 else network(patches)
+    detector.network = lambda patches: doubting(network(patches), says) if patches.shape[-1] <= 32 else network(patches)
     (found,) = detector.look([photo(480, 640, 300, 200, 60)], [10.0])
     assert found.scores.max() == pytest.approx(score, abs=0.01)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,11 +27,21 @@ class SceneBatches(Dataset):
         rng = np.random.default_rng((self.seed, self.rank, step))
         scenes = []
         for _ in range(self.config.scenes):
-            scene = self.composer.scene(rng)
+            side = int(rng.choice(self.config.composed)) if rng.random() < self.config.closer else self.config.size
+            scene = self.composer.scene(rng, side)
             for view in range(self.config.views):
                 seen = mirrored(scene) if view % 2 else scene
-                scenes.append(Scene(photograph(seen.image, rng), seen.boxes, seen.points, seen.ignored))
+                seen = Scene(photograph(seen.image, rng), seen.boxes, seen.points, seen.ignored)
+                scenes.append(seen if side == self.config.size else enlarged(seen, self.config.size))
         return collate(scenes)
+
+
+def enlarged(scene: Scene, size: int) -> Scene:
+    """The photographed scene as a closer look has it, ``size`` pixels wide and high."""
+    scale = size / scene.image.shape[0]
+    boxes = [((b + 0.5) * scale - 0.5).astype(np.float32) for b in scene.boxes]
+    points = [((p + 0.5) * scale - 0.5).astype(np.float32) for p in scene.points]
+    return Scene(cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_CUBIC), boxes, points, scene.ignored)
 
 
 def mirrored(scene: Scene) -> Scene:

@@ -70,8 +70,10 @@ class Composer:
         self.faces, self.backgrounds, self.size, self.turned = faces, backgrounds, size, turned
         self.kinds = kinds or KINDS
 
-    def scene(self, rng: np.random.Generator) -> Scene:
-        """A scene of a random kind."""
+    def scene(self, rng: np.random.Generator, size: int | None = None) -> Scene:
+        """A scene of a random kind, ``size`` pixels a side if that is not to be the composer's own."""
+        if size not in (None, self.size):
+            return Composer(self.faces, self.backgrounds, size, self.kinds, self.turned).scene(rng)
         names = list(self.kinds)
         kind = names[int(rng.choice(len(names), p=np.array(list(self.kinds.values())) / sum(self.kinds.values())))]
         scene = Scene(self.backgrounds.draw(self.size, self.size, rng))

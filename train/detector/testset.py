@@ -24,7 +24,7 @@ import numpy as np
 from facerecon.faces.align import transform_points
 from facerecon.faces.detect import create_detector
 from facerecon.types import Image
-from train.detector.boxes import face_box, five_points
+from train.detector.boxes import HALF_PROFILE, PROFILE, face_box, five_points, frontality
 from train.detector.coverings import cover_face
 from train.detector.decoys import add_decoy
 from train.detector.paste import outline_weight, paste_picture, placement, rectangle_weight, reduced
@@ -94,9 +94,8 @@ def age_group(age: float) -> str:
 
 def yaw_bin(landmarks: np.ndarray) -> str:
     """How far the nose has left the middle between the sides of the jaw."""
-    left, right = np.linalg.norm(landmarks[30] - landmarks[[1, 2, 3]].mean(0)), np.linalg.norm(landmarks[30] - landmarks[[13, 14, 15]].mean(0))
-    ratio = min(left, right) / max(left, right, 1e-6)
-    return "frontal" if ratio > 0.55 else "half profile" if ratio > 0.22 else "profile"
+    ratio = float(frontality(landmarks))
+    return "frontal" if ratio > HALF_PROFILE else "half profile" if ratio > PROFILE else "profile"
 
 
 def compose(faces: list[TestFace], backgrounds: Backgrounds, seed: int = 20) -> tuple[list[Image], list[dict]]:

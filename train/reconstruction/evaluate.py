@@ -45,7 +45,7 @@ def centered_face(shape: tuple[int, ...]) -> Face:
 
 def find_faces(images: list[Image], refine: bool = True) -> tuple[list[Face], int]:
     """The face nearest the middle of each photo, or a centred guess, and how many were guessed."""
-    detector, faces, missed = create_detector("mtcnn", refine=refine), [], 0
+    detector, faces, missed = create_detector(refine=refine), [], 0
     for image in images:
         found = detector.detect(image)
         missed += not found
@@ -61,7 +61,7 @@ def landmark_benchmark(
     Args:
         reconstructor: the encoder with its head.
         folder: holds the table and the photos it names.
-        faces: where the faces are, one a photo by name; found by MTCNN when left out.
+        faces: where the faces are, one a photo by name; found by the shipped detector when left out.
         limit: the first so many photos by name.
     """
     table = read_landmarks(folder / "landmarks68.csv")
