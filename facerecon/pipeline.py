@@ -45,7 +45,7 @@ from facerecon.types import (
 MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
-_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity", "detail")}
+_OPTIONAL = {"detector": ("detector", "landmarker"), "restorer": ("identity", "quality", "colour"), "reconstructor": ("shape", "identity", "detail", "skin")}
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
