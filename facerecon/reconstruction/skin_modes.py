@@ -20,7 +20,6 @@ from facerecon.checkpoints import WEIGHTS, CheckpointError
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.detail_surface import cut_window, fade, window_slices
 from facerecon.reconstruction.texture_atlas import TextureAtlas
-from facerecon.reconstruction.texture_completion import accept
 from facerecon.reconstruction.texture_projection import PhotoTexels
 from facerecon.reconstruction.texture_tone import Tone
 
@@ -89,18 +88,21 @@ def fit(model: SkinModes, lab: np.ndarray, seen: np.ndarray) -> np.ndarray | Non
     return tone + model.mean + np.tensordot(weights, model.modes, 1)
 
 
-def personal(prior: Appearance, texels: PhotoTexels, atlas: TextureAtlas, tone: Tone, model: SkinModes | None = None) -> Appearance:
+def personal(
+    prior: Appearance, texels: PhotoTexels, accepted: tuple[np.ndarray, np.ndarray], atlas: TextureAtlas, tone: Tone, model: SkinModes | None = None
+) -> Appearance:
     """The mean skin with this face's colours wherever the model holds, so that in the photo's tone it is this person's.
 
     Args:
+        accepted: what ``texture_completion.accept`` says of the texels.
         tone: of the photo, with which the skin will be matched to it.
         model: the shipped one by default; without it the mean skin stays.
     """
     model = model or load_skin_modes()
     if model is None:
         return prior
-    accepted, skin = accept(texels, atlas, prior, tone)
-    sure = cut_window((accepted * skin * atlas.masks["face"]).astype(np.float32), SIDE) > 0.5
+    weight, likeness = accepted
+    sure = cut_window((weight * likeness * atlas.masks["face"]).astype(np.float32), SIDE) > 0.5
     found = fit(model, cut_window(texels.lab, SIDE), sure & (model.cover > 0.3))
     if found is None:
         return prior

@@ -12,7 +12,7 @@ from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.delight import remove_light
 from facerecon.reconstruction.skin_modes import personal
 from facerecon.reconstruction.texture_atlas import atlas_of
-from facerecon.reconstruction.texture_completion import complete
+from facerecon.reconstruction.texture_completion import accept, complete
 from facerecon.reconstruction.texture_features import paint_features
 from facerecon.reconstruction.texture_projection import PhotoTexels, project_photo
 from facerecon.reconstruction.texture_tone import Tone, measure_tone
@@ -71,8 +71,8 @@ def unproject(
         # Hair keeps the photo's light, and so its colour is what it was.
         tone = measure_tone(texels, atlas, prior)
         tone = replace(tone, hair=lit.hair, hair_share=lit.hair_share)
-    prior = personal(prior, texels, atlas, tone)
-    lab, seen = complete(texels, atlas, prior, tone)
+    accepted = accept(texels, atlas, prior, tone)
+    lab, seen = complete(texels, atlas, personal(prior, texels, accepted, atlas, tone), tone, accepted)
     paint_features(lab, texels, atlas, prior, tone)
     lab = atlas.pad(atlas.seams.heal(lab.astype(np.float32)))
     lab[..., 0] = np.clip(lab[..., 0], 0, 100)

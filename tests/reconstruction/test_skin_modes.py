@@ -11,6 +11,7 @@ from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.detail_surface import window_slices
 from facerecon.reconstruction.skin_modes import SIDE, SkinModes, fit, load_skin_modes, personal, write
 from facerecon.reconstruction.texture_atlas import atlas_of
+from facerecon.reconstruction.texture_completion import accept
 from facerecon.reconstruction.texture_projection import PhotoTexels
 from facerecon.reconstruction.texture_tone import measure_tone
 
@@ -54,7 +55,7 @@ def test_mean_skin_becomes_this_faces_inside_the_face_alone(model):
     texels = PhotoTexels(lab, ones * 0.99, ones, ones, 2.0)
     hidden = replace(texels, trust=np.where(np.arange(SIZE) > columns.start + 128, texels.trust, 0).astype(np.float32))
     tone = measure_tone(texels, atlas, prior)
-    mine = personal(prior, hidden, atlas, tone, model)
+    mine = personal(prior, hidden, accept(hidden, atlas, prior, tone), atlas, tone, model)
     change = mine.lab[..., 0] - prior.lab[..., 0]
     cheek, forehead = change[rows.start + 170, columns.start + 90], change[rows.start + 40, columns.start + 100]
     assert cheek > forehead + 1
@@ -67,4 +68,4 @@ def test_without_the_model_the_mean_skin_stays(monkeypatch):
     head = HeadModel.from_pretrained()
     prior = load_appearance(SIZE, len(head.uv))
     monkeypatch.setattr("facerecon.reconstruction.skin_modes.load_skin_modes", lambda: None)
-    assert personal(prior, None, None, None) is prior
+    assert personal(prior, None, None, None, None) is prior

@@ -42,7 +42,8 @@ def hidden(unwrapper: Unwrapper, texels: PhotoTexels, band: tuple[int, int]) -> 
         return None
     rest = replace(texels, trust=np.where(hole, 0, texels.trust).astype(np.float32))
     tone = measure_tone(rest, atlas, prior)
-    completed = (complete(rest, atlas, skin, tone)[0] for skin in (prior, personal(prior, rest, atlas, tone)))
+    shown = accept(rest, atlas, prior, tone)
+    completed = (complete(rest, atlas, skin, tone, shown)[0] for skin in (prior, personal(prior, rest, shown, atlas, tone)))
     return tuple(float(np.linalg.norm((lab - texels.lab)[wanted], axis=-1).mean()) for lab in completed)
 
 
