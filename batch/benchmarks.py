@@ -110,8 +110,12 @@ BENCHMARKS = {
         "Relief recovered from made-up wrinkles, and what it explains of photos.", "train.detail.evaluate", "the folder with clean photos", True,
         arguments=("--data", "{data}"),
     ),
+    "skin": Benchmark(
+        "Hidden skin completed by the mean skin and by the statistical one.", "train.skin.evaluate", "the folder with clean photos", True,
+        arguments=("--data", "{data}"),
+    ),
     "registration": Benchmark("Heads registered to made-up scans.", "train.head.evaluate_registration"),
-    "reconstruction-speed": Benchmark("Milliseconds of encoding a face.", f"{_SPEED}:reconstruction_speed"),
+    "reconstruction-speed": Benchmark("Milliseconds of encoding a face, of its texture and its detail.", f"{_SPEED}:reconstruction_speed"),
     "demographics": Benchmark(
         "Age, gender and ancestry against labels, by group.", f"{_QUALITY}:demographics", "UTKFace or FairFace in its official layout", True
     ),

@@ -49,7 +49,7 @@ _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor"
 _OPTIONAL = {
     "detector": ("detector", "landmarker"),
     "restorer": ("identity", "quality", "colour", "parsing"),
-    "reconstructor": ("shape", "identity", "parsing", "detail"),
+    "reconstructor": ("shape", "identity", "parsing", "detail", "skin"),
 }
 
 RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of

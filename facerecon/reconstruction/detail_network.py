@@ -29,11 +29,15 @@ _DARKEST = 0.12  # shade, of the mean: harmonics may fall below nothing
 
 @dataclass(frozen=True)
 class DetailConfig:
-    """Size of a detail network; see ``ResidualUNet``."""
+    """Size of a detail network, see ``ResidualUNet``; and ``gain``, by which its answers are too shallow.
+
+    A network that is unsure answers with the mean, which is flatter than any relief; ``train.detail.calibrate`` measures that.
+    """
 
     patch: int = 2
     widths: tuple[int, ...] = (24, 40, 80)
     blocks: tuple[int, ...] = (2, 2, 2)
+    gain: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for a checkpoint's metadata."""
@@ -50,7 +54,7 @@ class DetailNetwork(nn.Module):
 
     def forward(self, seen: Tensor) -> Tensor:
         """(B, ``CHANNELS``, N, N) float32; nothing moves where the weight, channel 4, is zero."""
-        return LIMIT_MM * torch.tanh(self.unet(seen) / LIMIT_MM) * seen[:, 4:5]
+        return LIMIT_MM * torch.tanh(self.config.gain * self.unet(seen) / LIMIT_MM) * seen[:, 4:5]
 
 
 def look(brightness: Tensor, chroma: Tensor, lightness: Tensor, weight: Tensor, shape: Tensor, light: Tensor, seen: Tensor, wanted: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ BORDER = 14
 LARGEST_STRAIN = 0.4
 THIN = 5
 """Texels: darker lines up to this wide may be wrinkles, broader ones are brows, beards or shadows."""
+FRINGE_M, DISTINCT_HAIR = (0.025, 0.045), (6.0, 22.0)
+"""Ramps: heights above the eyes over which hair may cover the skin; distances of its colour from the skin's."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -127,12 +129,16 @@ def skin_weight(texels: PhotoTexels, accepted: np.ndarray, atlas: TextureAtlas, 
         accepted: (S, S) in [0, 1], texels that show the head and not what hides it.
     """
     lab = cut_window(texels.lab)
-    likeness = likeness_maps(lab, tone)[1]
+    _, likeness, hair = likeness_maps(lab, tone)
+    # Fair hair on the forehead is like skin, too: what is at least as much like the hair does not count up there.
+    distinct = tone.hair_share * ramp(np.linalg.norm(tone.hair - tone.skin), *DISTINCT_HAIR)
+    fringe = distinct * ramp(cut_window(atlas.height), *FRINGE_M)
+    likeness = likeness * (1 - fringe * ramp(hair - 0.7 * likeness, 0.0, 0.3))
     # A wrinkle is darker than skin, too: what is thin stays.
     likeness = cv2.morphologyEx(np.ascontiguousarray(likeness), cv2.MORPH_CLOSE, np.ones((THIN, THIN), np.uint8))
     masks = [cut_window(atlas.masks[name]) for name in ("face", "eyes")]
-    hair = cut_window(prior.hair_growth)
-    weight = cut_window(accepted.astype(np.float32)) * masks[0] * (1 - ramp(masks[1], 0.3, 0.8)) * (1 - ramp(hair, 0.05, 0.4))
+    growth = cut_window(prior.hair_growth)
+    weight = cut_window(accepted.astype(np.float32)) * masks[0] * (1 - ramp(masks[1], 0.3, 0.8)) * (1 - ramp(growth, 0.05, 0.4))
     weight *= ramp(likeness, *LIKE) * cut_window(atlas.skin.astype(np.float32)) * fade()
     return lab, cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 1.0)
 

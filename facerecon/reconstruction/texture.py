@@ -11,8 +11,9 @@ from facerecon.faces.parsing import FaceMasks
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.delight import remove_light
+from facerecon.reconstruction.skin_modes import personal
 from facerecon.reconstruction.texture_atlas import atlas_of
-from facerecon.reconstruction.texture_completion import complete
+from facerecon.reconstruction.texture_completion import accept, complete
 from facerecon.reconstruction.texture_features import paint_features
 from facerecon.reconstruction.texture_projection import PhotoTexels, project_photo
 from facerecon.reconstruction.texture_tone import Tone, measure_tone
@@ -47,7 +48,8 @@ def unproject(
     """Takes the head's texture from a photo and completes what it does not show.
 
     The photo's light stays in the texture unless ``delight`` takes it out. What one side hides comes from the
-    other side, what both hide from a mean skin in the photo's tone, the scalp's
+    other side, what both hide from a mean skin in the photo's tone (and, with ``weights/skin``, as varied as
+    this face is), the scalp's
     hair in the colour of the photo's; eyes (iris in the photo's colour) and the
     inside of the mouth are painted anew.
 
@@ -72,7 +74,8 @@ def unproject(
         # Hair keeps the photo's light, and so its colour is what it was.
         tone = measure_tone(texels, atlas, prior)
         tone = replace(tone, hair=lit.hair, hair_share=lit.hair_share)
-    lab, seen = complete(texels, atlas, prior, tone)
+    accepted = accept(texels, atlas, prior, tone)
+    lab, seen = complete(texels, atlas, personal(prior, texels, accepted, atlas, tone), tone, accepted)
     paint_features(lab, texels, atlas, prior, tone)
     lab = atlas.pad(atlas.seams.heal(lab.astype(np.float32)))
     lab[..., 0] = np.clip(lab[..., 0], 0, 100)

@@ -143,13 +143,18 @@ def fill_hair(
     return colour, ramp(soft + 0.08 * prior.strands * (soft > 0.03), 0.20, 0.60)
 
 
-def complete(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: Tone) -> tuple[np.ndarray, np.ndarray]:
+def complete(
+    texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: Tone, accepted: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The whole skin.
+
+    Args:
+        accepted: what :func:`accept` says, where that is known.
 
     Returns:
         Lab colours (S, S, 3) of the skin's texels, and (S, S) in [0, 1] how far each is the photo's own.
     """
-    weight, likeness = accept(texels, atlas, prior, tone)
+    weight, likeness = accepted or accept(texels, atlas, prior, tone)
     lab, total, likeness = add_mirror(texels.lab, weight, likeness, atlas)
     facing = np.maximum(texels.facing, atlas.flip(texels.facing[..., None]))
     skin = fill_skin(lab, total, likeness, facing, atlas, prior, tone)

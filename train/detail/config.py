@@ -13,9 +13,9 @@ class LossWeights:
 
     depth: float = 1.0  # mm, relief that is known
     slope: float = 2.0  # mm a texel, of it
-    photo: float = 0.25  # log of brightness that the relief of a real photo leaves unexplained
-    still: float = 0.03  # mm, size of that relief
-    rough: float = 0.10  # its curvature
+    photo: float = 0.6  # log of brightness that the relief of a real photo leaves unexplained
+    still: float = 0.02  # mm, size of that relief
+    rough: float = 0.15  # its curvature
 
 
 @dataclass(frozen=True)

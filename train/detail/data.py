@@ -91,4 +91,4 @@ class DetailBatches(Dataset):
         """Made-up reliefs (count, 3, N, N), mirrored or not, deeper or flatter."""
         chosen = torch.from_numpy(np.stack([self.relief[i] for i in rng.integers(0, len(self.relief), count)])).float()
         chosen = torch.where(torch.from_numpy(rng.random(count) < 0.5).view(-1, 1, 1, 1), chosen.flip(-1), chosen)
-        return chosen * torch.from_numpy(rng.uniform(0.4, 1.8, (count, 1, 1, 1))).float()
+        return chosen * torch.from_numpy(rng.uniform(0.5, 2.6, (count, 1, 1, 1))).float()

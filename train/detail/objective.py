@@ -17,7 +17,7 @@ from facerecon.rendering.shading import directional_light, uniform_light
 from train.detail.config import LossWeights
 from train.detail.wrinkles import relief
 
-OUTLIER = 0.12  # log of brightness: what is unexplained beyond it counts less and less
+OUTLIER = 0.35  # log of brightness: what is unexplained beyond it counts less and less
 EDGE_CHROMA = 5.0  # Lab: a change of colour this strong is paint, hair or lips, not relief
 
 
@@ -58,7 +58,7 @@ def give_relief(faces: dict[str, Tensor], rng: np.random.Generator) -> tuple[Ten
     shaded = visible(here, shape, light, draw(0.3, 1.5)).clamp(-1.5, 0.8)
     shaded = _soften(shaded, float(rng.uniform(0.3, 1.2)))
     brightness = log_brightness(faces["lab"])
-    brightness = brightness - draw(0.0, 0.75) * band(brightness, weight) + shaded
+    brightness = brightness - draw(0.3, 1.0) * band(brightness, weight) + shaded
     noise = torch.from_numpy(rng.standard_normal((count, 1, *brightness.shape[2:]), np.float32)) * draw(0.0, 0.04)
     # The light that is fitted to a photo is never quite the photo's.
     seen_light = light * (1 + 0.08 * torch.from_numpy(rng.standard_normal(light.shape)).float()) + 0.08 * light[:, :1] * torch.from_numpy(
