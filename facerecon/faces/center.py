@@ -21,6 +21,7 @@ from facerecon.types import Image
 NAME = "detector"
 _FIRST_LONGEST, _SECOND_LONGEST = 640, 1280  # long side of the first look and of the closer one, pixels
 _SMALL, _HINT = 26.0, 0.02  # a face smaller than that in the first look, and at least that likely, deserves the closer one
+_TINY = 16.0  # who asks for faces smaller than that in the first look gets the closer one anyway
 _MOST_CANDIDATES = 400
 _OVERLAP, _ALIKE = 0.4, 0.65  # shares of the union: two faces have less, two sights of one face more
 _NESTED = 0.6  # share of the smaller box from which it lies in the other
@@ -34,7 +35,7 @@ _BATCH_PIXELS = 16 * 640 * 512  # of the pictures that the network sees at once
 
 
 class CenterDetector(ViewingDetector):
-    """Finds faces by a fully convolutional network, small ones by a closer look where the first suggests it.
+    """Finds faces by a fully convolutional network, small ones by a closer look where the first suggests it or they are asked for.
 
     Args:
         network: in evaluation mode.
@@ -47,6 +48,7 @@ class CenterDetector(ViewingDetector):
     certain = 0.93  # it has seen faces upside down
     dominant_score = 0.85
     worth_turning = 0.02
+    later_doubt = 0.5
 
     def __init__(
         self,
@@ -90,11 +92,14 @@ class CenterDetector(ViewingDetector):
 
     def _closer(self, view: Image, found: tuple[Tensor, Tensor, Tensor], scale: float, smallest: float) -> float:
         """The scale of a closer look, 0 where none is needed."""
+        closest = min(2.0 * scale, _SECOND_LONGEST / max(view.shape[:2]))
+        if smallest * scale < _TINY:
+            return closest
         boxes, _, scores = found
         sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp_min(0).sqrt()
         if not ((sizes * scale < _SMALL) & (sizes > 0.7 * smallest) & (scores > _HINT)).any():
             return 0.0
-        return min(2.0 * scale, _SECOND_LONGEST / max(view.shape[:2]))
+        return closest
 
     def _confirmed(self, views: list[Image], found: list[Candidates]) -> list[Candidates]:
         """Every likely candidate set upright, brought to two sizes and seen again, with its mirror image.

@@ -46,11 +46,14 @@ class ViewingDetector(ABC):
         certain: with a lower score a face may stand on its head: the other looks are compared.
         dominant_score: share of the threshold with which a face passes that dominates its photo.
         worth_turning: photos in which no look saw anything of this score are not turned.
+        later_doubt: share of the doubt that the threshold leaves to the first look and that later looks, which are chances
+            to err as well, may have.
     """
 
     certain = 0.97
     dominant_score = 0.6
     worth_turning = 0.0
+    later_doubt = 1.0
 
     def __init__(self, threshold: float = 0.85, min_face: int = 20) -> None:
         if not 0 < threshold < 1:
@@ -100,6 +103,7 @@ class _Search:
         self.image, self.detector = image, detector
         self.best: list[Face] = []
         self._best_score = self._highest = 0.0
+        self._looks = 0
         self._ways = list(_ways(image.shape)) if min(image.shape[:2]) >= _SMALLEST_FACE else []
 
     @property
@@ -119,20 +123,22 @@ class _Search:
     def take(self, found: Candidates) -> None:
         """Notes what was seen in the view."""
         self._ways.pop(0)
+        doubt = (1 - self.detector.threshold) * (self.detector.later_doubt if self._looks else 1.0)
+        self._looks += 1
         self._highest = max(self._highest, float(found.scores.max(initial=0.0)))
         back, faces = invert(self._matrix), []
         for box, five, score in zip(found.boxes, found.points, found.scores):
             face = _to_photo(box, five, float(score), back)
             if face.size >= self.detector.min_face and _is_plausible(face, self.image.shape):
                 faces.append(face)
-        faces = self._accepted(faces)
+        faces = self._accepted(faces, 1 - doubt)
         score = max((face.score for face in faces), default=0.0)
         if score > self._best_score + (_HEAD_START if self.best else 0.0):
             self.best, self._best_score = faces, score
 
-    def _accepted(self, candidates: list[Face]) -> list[Face]:
+    def _accepted(self, candidates: list[Face], threshold: float) -> list[Face]:
         """Those that reach the threshold; otherwise the best of those that dominate the photo."""
-        faces = [face for face in candidates if face.score >= self.detector.threshold]
+        faces = [face for face in candidates if face.score >= threshold]
         if faces:
             return faces
         least = _DOMINANT_SIZE * min(self.image.shape[:2])

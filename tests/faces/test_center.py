@@ -12,6 +12,7 @@ from facerecon.faces.center import CenterDetector
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, cell_centers, decode, patches_of, suppress
 from facerecon.faces.center_pictures import letterbox
 from facerecon.faces.mtcnn import suppress as suppress_numpy
+from facerecon.faces.views import Candidates
 from facerecon.types import FaceReconError
 
 TINY = CenterConfig(32, (32, 32, 32, 32), (1, 1, 1, 1), 32)
@@ -83,14 +84,37 @@ def test_photos_of_different_sizes_go_together(detector):
         assert np.allclose(a[0].box, b[0].box, atol=1e-3) and np.allclose(a[0].points, b[0].points, atol=1e-3)
 
 
-def test_small_faces_get_a_closer_look_and_only_they(detector):
+def large_looks(detector):
+    return [shape[:2] for shape in detector.network.pictures if max(shape) > 128]
+
+
+def test_small_faces_get_a_closer_look_and_only_they():
+    detector = CenterDetector(RedSquares(), min_face=20, dtype=torch.float32)
+    (face,) = detector.detect(photo(480, 640, 300, 200, 22))
+    assert face.score > 0.97 and abs(face.size - 22) < 1.5
+    assert large_looks(detector) == [(512, 640), (960, 1280)]
+    detector.network.pictures.clear()
+    detector.detect(photo(480, 640, 300, 200, 60))
+    assert large_looks(detector) == [(512, 640)]
+
+
+def test_who_asks_for_tiny_faces_gets_the_closer_look(detector):
     (face,) = detector.detect(photo(480, 640, 300, 200, 14))
     assert face.score > 0.97 and abs(face.size - 14) < 1.5
-    looks = detector.network.pictures
-    assert looks[0][:2] == (512, 640) and looks[1][:2] == (960, 1280)
-    looks.clear()
+    detector.network.pictures.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert [shape for shape in looks if max(shape) > 128] == [(512, 640, 3)]
+    assert large_looks(detector) == [(512, 640), (960, 1280)]
+
+
+def test_later_looks_must_be_surer(detector):
+    """At the first look a face of 0.88 passes; where only a margin shows it, it does not."""
+    found = [Candidates(np.array([[200.0, 200, 260, 260]]), (230 + 60 * FIVE)[None], np.array([0.88]))]
+    nothing = Candidates(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
+    image = np.full((480, 640, 3), 100, np.uint8)
+    detector.look = lambda views, smallest: found if views[0].shape == image.shape else [nothing]
+    assert [round(face.score, 2) for face in detector.detect(image)] == [0.88]
+    detector.look = lambda views, smallest: [nothing] if views[0].shape == image.shape else found
+    assert detector.detect(image) == []
 
 
 @pytest.mark.parametrize("says, score", [(4.0, 0.982), (-5.0, 0.039)])
@@ -103,12 +127,12 @@ def test_a_candidate_must_stand_a_second_look(detector, says, score):
 
 def test_a_photo_without_a_hint_is_not_turned(detector):
     assert detector.detect(np.full((480, 640, 3), 100, np.uint8)) == []
-    assert len(detector.network.pictures) == 2  # as it is, and with a margin
+    assert len(detector.network.pictures) == 4  # as it is, and with a margin, each with a closer look
 
 
 def test_large_photos_are_looked_at_small(detector):
     assert len(detector.detect(photo(2000, 3000, 900, 700, 400))) == 1
-    assert max(detector.network.pictures[0]) <= 640
+    assert max(detector.network.pictures[0]) <= 640 and max(map(max, detector.network.pictures)) <= 1280
 
 
 def test_the_same_network_sees_a_shifted_photo_shifted():

@@ -3,8 +3,8 @@
     python -m train.detector.export --run runs/detector --photos ... --crops ... --backgrounds ... --output weights/detector
 
 The confidence's logit is brought to a line ``slope * logit + shift`` by the last layer itself. The slope makes
-it a probability on freshly composed scenes (Platt, 1999), the shift puts the default threshold where two pictures
-in a hundred without a face would have a box.
+it a probability on freshly composed scenes (Platt, 1999), the shift puts the default threshold where three scenes
+in a hundred without a face, full of what could be taken for one, would have a box.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from train.detector.sources import Backgrounds, FaceMixture
 
 FILE = "detector.safetensors"
 THRESHOLD = 0.85  # the default of ``create_detector``
-FALSE_SHARE = 0.02  # of pictures without a face that may have a box at the default threshold
+FALSE_SHARE = 0.03  # of scenes without a face, decoys among them, that may have a box at the default threshold
 FOUND = 0.4  # share of the union from which a box is a face's
 SEED = 990_001  # of scenes that no training step draws
 

@@ -9,9 +9,9 @@ import torch
 
 from facerecon.faces.center_network import cell_centers, decode
 from train.detector.assign import assign
-from train.detector.boxes import face_box, five_points
+from train.detector.boxes import HALF_PROFILE, PROFILE, face_box, five_points, frontality
 from train.detector.config import CONFIGS
-from train.detector.data import SceneBatches, collate, mirrored
+from train.detector.data import SceneBatches, collate, enlarged, mirrored
 from train.detector.losses import detection_losses, distance_iou_loss
 from train.detector.paste import paste_picture, placement, rectangle_weight
 from train.detector.scenes import Composer, Scene
@@ -42,7 +42,7 @@ class OneFace:
             cv2.circle(self.picture, tuple(point.round().astype(int).tolist()), 3, colour.tolist(), -1)
 
     def __len__(self):
-        return 1
+        return len(self.landmarks)
 
     def image(self, i):
         return self.picture
@@ -90,6 +90,26 @@ def test_the_mirror_exchanges_left_and_right():
     assert other.points[0][0, 0] < other.points[0][1, 0] and other.points[0][3, 0] < other.points[0][4, 0]
     again = mirrored(other)
     assert np.allclose(again.boxes[0], scene.boxes[0]) and np.allclose(again.points[0], scene.points[0])
+
+
+def test_a_closer_look_keeps_faces_in_their_places(composer):
+    scene = composer.scene(np.random.default_rng(3), 64)
+    scene.add(landmarks_68((30, 30), 20))
+    closer = enlarged(scene, 160)
+    assert scene.image.shape == (64, 64, 3) and closer.image.shape == (160, 160, 3) and closer.ignored == scene.ignored
+    box, large = scene.boxes[-1], closer.boxes[-1]
+    assert np.allclose((large[2:] - large[:2]) / (box[2:] - box[:2]), 2.5) and np.allclose((large + 0.5) / (box + 0.5), 2.5, atol=1e-4)
+
+
+def test_heads_turned_aside_are_drawn_more_often():
+    source = OneFace()
+    aside = source.landmarks.copy()
+    aside[:, 27:36, 0] -= 15  # the nose, to the jaw's side
+    source.landmarks = np.concatenate((source.landmarks, aside))
+    faces, rng = FaceMixture([source], [1.0]), np.random.default_rng(0)
+    drawn = [float(frontality(faces.draw(rng)[1])) for _ in range(400)]
+    assert frontality(source.landmarks[0]) > HALF_PROFILE > PROFILE > frontality(aside[0])
+    assert 0.65 < np.mean(np.array(drawn) < PROFILE) < 0.85  # three of four
 
 
 def test_cells_lie_in_their_faces_and_every_face_has_one():
