@@ -81,7 +81,7 @@ class FaceParser:
     @classmethod
     def shipped(cls, device: str = "auto") -> FaceParser | None:
         """The shipped network, or None where ``weights/parsing`` is missing."""
-        return cls.from_pretrained(device) if (WEIGHTS / NAME).exists() else None
+        return cls.from_pretrained(device) if (WEIGHTS / NAME / f"{NAME}.safetensors").exists() else None
 
     def predict(self, images: Image | Sequence[Image], faces: Sequence[Face | np.ndarray], mirrored: bool = False) -> list[FaceMasks]:
         """Masks of faces.

@@ -27,8 +27,9 @@ FACING = (0.14, 0.48)
 BACKGROUND, COVERED, REPLACED = (0.45, 0.85), (0.35, 0.75), (0.25, 0.60)
 """Ramps from 0 to 1: of the chance of background, which takes a texel's trust; of the chance that something covers the
 skin there, which takes it as far as the mirrored texel, by its own trust, can stand in."""
-HAIRLINE_M = 0.028
-"""Height above the eyes under which hair on the face's front is hair before it."""
+FRINGE_M, HAIRLINE_M = (0.010, 0.030), (0.028, 0.056)
+"""Heights above the eyes: hair below the one hangs beside the face and never lands on it, hair between them is a fringe,
+which gives way to the other side alone; hair above grows there."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,11 @@ def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks
         for name in ("background", "hair", "other")
     )
     trust = trust * (1 - ramp(background, *BACKGROUND))
-    bare = np.maximum(atlas.masks["face"] * (1 - ramp(atlas.height, HAIRLINE_M, 2 * HAIRLINE_M)), atlas.masks["ears"])
-    covered = ramp(other + hair * bare, *COVERED).astype(np.float32)
+    beside, below = (
+        np.maximum(atlas.masks["face"] * (1 - ramp(atlas.height, *height)), atlas.masks["ears"]) for height in (FRINGE_M, HAIRLINE_M)
+    )
+    trust *= 1 - ramp(hair * beside, *COVERED)
+    covered = ramp(other + hair * below, *COVERED).astype(np.float32)
     there = atlas.flip((trust * (1 - covered))[..., None]).reshape(trust.shape)
     return (trust * (1 - covered * ramp(there, *REPLACED))).astype(np.float32)
 

@@ -81,7 +81,8 @@ def invented_mask(masks: FaceMasks, matrix: np.ndarray, size: int, fidelity: flo
     """
     person = masks.on(PERSON, matrix, size, beyond=1.0)
     wide = np.clip(2 * cv2.GaussianBlur(person, (0, 0), MASK_MARGIN * size), 0, 1)
-    own = np.maximum(wide, person) * (1 - masks.on(("other",), matrix, size))
+    before = np.clip(2 * masks.on(("other",), matrix, size) - 0.5, 0, 1)  # a slight suspicion covers nothing
+    own = np.maximum(wide, person) * (1 - before)
     own = cv2.GaussianBlur(own, (0, 0), MASK_SOFTNESS * size)
     share = min(1.0, (1 - fidelity) / (1 - FULLY_MASKED))
     return crop_mask(size) * (1 - share * (1 - own))

@@ -20,7 +20,7 @@ from facerecon.faces.align import invert, mirror_matrix, warp
 from facerecon.faces.parsing import FaceParser
 from facerecon.faces.parsing_network import CLASSES
 from train.parsing.data import stored_to_crop
-from train.parsing.labels import OTHER, UNSEEN, only
+from train.parsing.labels import HAIR, OTHER, UNSEEN, only
 from train.parsing.synthetic import STORED
 
 ZOOMS = (1.0, 0.86)
@@ -28,6 +28,7 @@ BINS = 12  # a side of the colour histogram
 COLOUR_TRUST = 0.6  # power that the colours' word is raised to
 UNSURE, SURE = 0.55, 0.9  # chance of the likeliest class from which its label counts, and from which in full
 DISALLOWED = 0.08  # what is left of a class that the landmarks rule out
+COVERED, KNOWN = 0.5, 0.8  # chance of hair or something else that overrules landmarks, and how much they count otherwise
 BATCH = 32
 
 
@@ -85,6 +86,9 @@ def decide(image: np.ndarray, chance: np.ndarray, allowed: np.ndarray) -> tuple[
     held = by_colour(image, chance * (DISALLOWED + (1 - DISALLOWED) * bits), seen)
     best = held.argmax(0)
     sure = np.clip((held.max(0) - UNSURE) / (SURE - UNSURE), 0, 1) * (chance.argmax(0) == best) + 0.3 * (chance.argmax(0) != best)
+    # Where the landmarks know the class, nothing but something in front of it overrules them.
+    known = (bits[:OTHER].sum(0) == 1) & seen & (chance[OTHER] + chance[HAIR] < COVERED)
+    best, sure = np.where(known, bits[:OTHER].argmax(0), best), np.where(known, np.maximum(sure, KNOWN), sure)
     return np.where(seen, only(best), UNSEEN).astype(np.uint8), (sure * seen * 255).astype(np.uint8)
 
 

@@ -136,6 +136,8 @@ def _cloth(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     colours = to_linear(rng.integers(0, 256, (2, 3)).astype(np.uint8))
     if rng.random() < 0.4:
         colours[1] = colours[0] = colours[0].mean()
+    if rng.random() < 0.35:
+        colours *= rng.uniform(0.02, 0.2)  # suits are dark
     if rng.random() < 0.6:
         return np.tile(colours[0], (len(points), 1))
     stripes = np.sin(points @ rng.normal(0, 250, 3) + rng.uniform(0, 6)) > rng.uniform(-0.8, 0.8)
