@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,45 +11,14 @@ import torch
 
 from facerecon.checkpoints import WEIGHTS, load_network
 from facerecon.devices import fast_dtype, resolve_device
-from facerecon.faces.align import invert, mirror_matrix, similarity_from_points, warp
-from facerecon.faces.parsing_network import CLASSES, ParserConfig, ParserNetwork
+from facerecon.faces.align import mirror_matrix, similarity_from_points, warp
+from facerecon.faces.masks import CLASSES, FaceMasks
+from facerecon.faces.parsing_network import ParserConfig, ParserNetwork
 from facerecon.types import Face, FaceReconError, Image
 
 NAME = "parsing"
 TEMPLATE = "reconstruction"
 BATCH = 64
-FACE = ("skin", "features")
-PERSON = ("skin", "features", "neck", "hair")
-
-
-@dataclass(frozen=True)
-class FaceMasks:
-    """How likely each class is at each pixel of a crop.
-
-    Attributes:
-        probabilities: (6, S, S) float32 in the order of ``CLASSES``, one in sum.
-        matrix: (2, 3) float64, pixels of the photo to pixels of the crop.
-    """
-
-    probabilities: np.ndarray
-    matrix: np.ndarray
-
-    def of(self, *names: str) -> np.ndarray:
-        """(S, S) float32: how likely a pixel of the crop has one of these classes."""
-        return self.probabilities[[CLASSES.index(name) for name in names]].sum(0)
-
-    def on(self, names: Sequence[str], matrix: np.ndarray, size: int | tuple[int, int], beyond: float = 0.0) -> np.ndarray:
-        """The same on another crop of the same photo, float32.
-
-        Args:
-            names: classes that are added up.
-            matrix: (2, 3), pixels of the photo to those of the other crop; the identity for the photo itself.
-            size: its side, or (width, height).
-            beyond: the value of what the parser did not see.
-        """
-        there = _after(invert(self.matrix), matrix)
-        shown = warp(self.of(*names) - beyond, there, size, cv2.BORDER_CONSTANT) + beyond
-        return np.clip(shown, 0, 1).astype(np.float32)
 
 
 class FaceParser:
@@ -116,12 +84,6 @@ class FaceParser:
         batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
         logits = self.network(batch.contiguous(memory_format=torch.channels_last))
         return logits.softmax(1).cpu().numpy()
-
-
-def _after(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """One affine map (2, 3) that does two, one after the other."""
-    then = np.asarray(then, np.float64)
-    return np.concatenate((then[:, :2] @ first[:, :2], (then[:, :2] @ first[:, 2] + then[:, 2])[:, None]), axis=1)
 
 
 def _build(config: dict) -> ParserNetwork:

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.faces.masks import CLASSES
 from facerecon.layers import ResidualBlock
 
-CLASSES = ("background", "skin", "features", "neck", "hair", "other")
-"""``skin`` is that of face and bald head, beards and moustaches with it; ``features`` are brows, eyes and lips with what
-an open mouth shows; ``neck`` is neck and ears; ``hair`` is that of the head; ``other`` is glasses, hats, hands, clothes and
-whatever else lies on the person or in front."""
 PATCH = 2  # pixels a side: a patch's colours are the first layer's channels
 
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from facerecon.checkpoints import load_network
+from facerecon.faces.masks import FaceMasks
 from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.align import reconstruction_matrix, warp
-from facerecon.faces.parsing import FaceMasks, FaceParser
+from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from facerecon.faces.parsing import FaceMasks
+from facerecon.faces.masks import FaceMasks
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.delight import remove_light

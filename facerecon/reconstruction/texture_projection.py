@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from facerecon.faces.align import transform_points
-from facerecon.faces.parsing import FaceMasks
+from facerecon.faces.masks import FaceMasks
 from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.rendering import rasterize, vertex_normals
 from facerecon.types import HeadParameters, Image

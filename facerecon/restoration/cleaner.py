@@ -32,10 +32,13 @@ class Cleaner(ResidualUNet):
         # Added in float32: bfloat16 has no more than 8 bits between one half and one, which would cost whole grey levels.
         return guess.float() + super().forward(torch.cat([image, guess], 1) * 2 - 1)
 
-    def coarse_to_fine(self, image: Tensor) -> Tensor:
-        """A whole face (B, 3, S, S): at ``coarsest`` pixels, at twice as many and so on up to its own, as :meth:`forward`."""
-        side, correction = int(image.shape[-1]), None
-        sides = [self.coarsest * 2**i for i in range(side.bit_length()) if self.coarsest * 2**i < side]
+    def coarse_to_fine(self, image: Tensor, first: int | None = None) -> Tensor:
+        """A whole face (B, 3, S, S): at ``first`` pixels, at twice as many and so on up to its own, as :meth:`forward`.
+
+        ``first`` is ``coarsest`` by default.
+        """
+        side, first, correction = int(image.shape[-1]), first or self.coarsest, None
+        sides = [first * 2**i for i in range(side.bit_length()) if first * 2**i < side]
         for size in (*sides, side):
             seen = shrink(image, size)
             correction = self(seen, corrected(seen, correction)) - seen

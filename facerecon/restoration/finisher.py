@@ -13,6 +13,7 @@ from torch import Tensor
 from facerecon.restoration.configuration import RestorationConfig
 from facerecon.restoration.unet import ResidualUNet
 
+_LARGEST = 0.2  # change of a pixel; without a limit generator and discriminator can run away together
 _NOISE_SIDE = 256  # pixels after which the noise of use repeats
 # Below this fidelity faces are finished wholly; above it the less, the higher it is.
 _WHOLLY = 0.5
@@ -32,7 +33,8 @@ class Finisher(ResidualUNet):
             height, width = map(int, image.shape[-2:])
             repeats = -(-height // _NOISE_SIDE), -(-width // _NOISE_SIDE)
             noise = self.noise.repeat(1, 1, *repeats)[..., :height, :width].expand(len(image), -1, -1, -1)
-        return image.float() + super().forward(torch.cat([image.float() * 2 - 1, noise.float()], 1))
+        change = super().forward(torch.cat([image.float() * 2 - 1, noise.float()], 1))
+        return image.float() + _LARGEST * torch.tanh(change / _LARGEST)
 
     def finish(self, image: Tensor, w: Tensor) -> Tensor:
         """:meth:`forward` to the extent that fidelity ``w`` (B, 1, 1, 1) leaves room for invention."""

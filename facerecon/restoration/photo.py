@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facerecon.faces.align import similarity_from_points, warp
-from facerecon.faces.parsing import PERSON, FaceMasks
+from facerecon.faces.masks import PERSON, FaceMasks
 from facerecon.faces.paste import crop_mask, paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
 from facerecon.types import UPSCALES, Face, FaceReconError, Image, RestoredFace

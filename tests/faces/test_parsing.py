@@ -10,8 +10,9 @@ import torch
 from facerecon.checkpoints import WEIGHTS
 from facerecon.faces import parsing
 from facerecon.faces.align import similarity_from_points
-from facerecon.faces.parsing import FaceMasks, FaceParser
-from facerecon.faces.parsing_network import CLASSES, ParserConfig, ParserNetwork
+from facerecon.faces.masks import CLASSES, FaceMasks
+from facerecon.faces.parsing import FaceParser
+from facerecon.faces.parsing_network import ParserConfig, ParserNetwork
 from facerecon.types import FaceReconError
 from tests.fakes import make_face, make_photo
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facerecon.faces.parsing import FaceMasks
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES, FaceMasks
 from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from facerecon.faces.parsing import TEMPLATE, FaceMasks
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES, FaceMasks
+from facerecon.faces.parsing import TEMPLATE
 from facerecon.faces.align import similarity_from_points
 from facerecon.pipeline import FaceReconstructor
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer

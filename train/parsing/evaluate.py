@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from facerecon.faces.align import points_from_landmarks, transform_points, warp
-from facerecon.faces.parsing import FACE, FaceMasks, FaceParser
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES, FACE, FaceMasks
+from facerecon.faces.parsing import FaceParser
 from facerecon.images import load_image, save_image
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Image

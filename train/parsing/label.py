@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from facerecon.faces.align import invert, mirror_matrix, warp
+from facerecon.faces.masks import CLASSES
 from facerecon.faces.parsing import FaceParser
-from facerecon.faces.parsing_network import CLASSES
 from train.parsing.data import stored_to_crop
 from train.parsing.labels import HAIR, OTHER, UNSEEN, only
 from train.parsing.synthetic import STORED

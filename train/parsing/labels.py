@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES
 
 BACKGROUND, SKIN, FEATURES, NECK, HAIR, OTHER = range(len(CLASSES))
 ANYTHING = (1 << len(CLASSES)) - 1

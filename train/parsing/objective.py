@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES
 
 # Features and what stands in front are few pixels and matter most.
 IMPORTANCE = dict(zip(CLASSES, (1.0, 1.0, 2.0, 1.5, 1.3, 2.0), strict=True))

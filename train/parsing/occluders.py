@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facerecon.faces.parsing_network import CLASSES
+from facerecon.faces.masks import CLASSES
 from facerecon.types import Image
 
 _SKIN, _OTHER = CLASSES.index("skin"), CLASSES.index("other")

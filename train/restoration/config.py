@@ -22,6 +22,7 @@ class StageConfig:
         adversarial_from: share of the steps after which the discriminator joins.
         muon: Muon instead of AdamW for convolutions and matrices.
         judge_lr: peak learning rate of the discriminator.
+        judge_every: steps of the generator for one of the discriminator.
         window: side of the crops, pixels; the network's own where None. Of cleaner and finisher: of the part that they see at
             full size.
     """
@@ -34,6 +35,7 @@ class StageConfig:
     adversarial_from: float = 0.5
     muon: bool = False
     judge_lr: float = 3e-4
+    judge_every: int = 2
     window: int | None = None
 
 
@@ -43,7 +45,9 @@ SMALL = {
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
     "guidance": StageConfig(1200, 16, lr=1e-3, code_weight=1.0, muon=True),
     "cleaner": StageConfig(5600, 24, 2.5e-3, muon=True, window=128),
-    "finisher": StageConfig(3000, 24, 1e-3, adversarial_weight=0.05, adversarial_from=0.05, muon=True, window=128),
+    "finisher": StageConfig(
+        900, 24, 3e-4, adversarial_weight=0.05, adversarial_from=0.0, muon=True, judge_lr=2e-3, judge_every=1, window=128
+    ),
     "colour": StageConfig(420, 48, 2e-3, muon=True, window=128),
 }
 TINY = {

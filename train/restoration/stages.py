@@ -44,7 +44,7 @@ class Stage:
         share = 0.1 if outer else 1.0  # what the last layer of a correction learns is seen at once
         self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998, muon=schedule.muon, outer=outer, adam_share=share)
         self.judge = to_bfloat16(PatchDiscriminator())
-        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9))
+        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9), muon=schedule.muon)
 
     def state(self) -> dict:
         """For a checkpoint; the codebook is a buffer, so the network's own state goes along."""
@@ -75,7 +75,7 @@ class Stage:
         self.optimizer.zero_grad()
         loss.backward()
         logs["norm"] = self.optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr))
-        if adversarial and step % 2 == 0:
+        if adversarial and step % self.schedule.judge_every == 0:
             self.judge_optimizer.zero_grad()
             doubt = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
             doubt.backward()
