@@ -10,7 +10,7 @@ import torch
 from facerecon.checkpoints import WEIGHTS
 from facerecon.faces import parsing
 from facerecon.faces.align import similarity_from_points
-from facerecon.faces.masks import CLASSES, FaceMasks
+from facerecon.faces.masks import CLASSES, FACE, FaceMasks
 from facerecon.faces.parsing import FaceParser
 from facerecon.faces.parsing_network import ParserConfig, ParserNetwork
 from facerecon.types import FaceReconError
@@ -92,7 +92,7 @@ def test_the_shipped_parser_finds_the_face_of_a_rendered_head() -> None:
     points = to_camera(head.landmarks(vertices), tensors[0], tensors[1])
     landmarks = project(points, torch.tensor([pose.focal_px]), tensors[2])[0].numpy()
     masks = FaceParser.from_pretrained("cpu").predict(photo, [points_from_landmarks(landmarks)])[0]
-    face = masks.on(parsing.FACE, np.eye(2, 3), (PHOTO, PHOTO))
+    face = masks.on(FACE, np.eye(2, 3), (PHOTO, PHOTO))
     nose, cheek = landmarks[30].round().astype(int), (landmarks[[2, 31]].mean(0)).round().astype(int)
     assert face[nose[1], nose[0]] > 0.8 and face[cheek[1], cheek[0]] > 0.8
     assert masks.on(("background",), np.eye(2, 3), (PHOTO, PHOTO))[60, 20:80].mean() > 0.8
