@@ -26,6 +26,7 @@ from facerecon.restoration.photo import (
     is_sharp,
     paste_faces,
 )
+from facerecon.restoration.scoring import add_scores
 from facerecon.scaling import head_in_photo, scale_face
 from facerecon.steps import StepListener, Steps
 from facerecon.types import (
@@ -51,8 +52,6 @@ _OPTIONAL = {
     "restorer": ("identity", "quality", "colour", "parsing"),
     "reconstructor": ("shape", "identity", "parsing", "detail", "skin"),
 }
-
-RESTORATION_SCORES = ("identity_similarity", "naturalness_after")  # that a head is told of
 
 ChosenFaces = list[tuple[int, Face]]
 
@@ -392,15 +391,6 @@ def reconstruction_sources(
     ready = scale == restoration.upscale
     image = restoration.image if ready else paste_faces(photo, restoration.faces, scale)
     return [(photo, 1) if clear else (image, scale) for clear in sharp]
-
-
-def add_scores(restoration: Restoration, heads: list[Reconstruction]) -> None:
-    """Tells each head's ``quality`` how well the face it was rebuilt from was restored."""
-    faces = {face.index: face for face in restoration.faces}
-    for head in heads:
-        if head.index in faces:
-            quality = faces[head.index].quality
-            head.quality |= {f"restored_{key}": quality[key] for key in RESTORATION_SCORES if key in quality}
 
 
 def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:

@@ -1,9 +1,8 @@
-"""The whole restoration network: codebook, code transformer, controllable feature transforms, cleaner and finisher.
+"""The whole restoration network: codebook, code transformer, controllable feature transforms, and the cleaner.
 
-After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. Two
-additions: the photo first goes through the :class:`Cleaner`, as in DiffBIR (Lin et al., ECCV 2024). Codes are read from
-what it gives back, and the fidelity weight also mixes the two faces, so that at full fidelity nothing is invented. And
-the :class:`Finisher` puts fine detail on the mixture, the more, the lower the fidelity.
+After Zhou et al., "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", NeurIPS 2022. One
+addition: the photo first goes through the :class:`Cleaner`, as in DiffBIR (Lin et al., ECCV 2024). Codes are read from
+what it gives back, and the fidelity weight also mixes the two faces, so that at full fidelity nothing is invented.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from facerecon.restoration.code_transformer import CodeTransformer
 from facerecon.restoration.codebook import Codebook
 from facerecon.restoration.conditioning import CONDITION_SIZE
 from facerecon.restoration.configuration import RestorationConfig
-from facerecon.restoration.finisher import Finisher
 
 GUIDANCE = 2.0
 
@@ -33,7 +31,7 @@ class CodeFormer(nn.Module):
         self.codebook = Codebook(config.codebook_size, config.code_dim)
         self.transformer = CodeTransformer(config)
         self.transforms = feature_transforms(config)
-        self.cleaner, self.finisher = Cleaner(config), Finisher(config)
+        self.cleaner = Cleaner(config)
 
     def predict_codes(self, cleaned: Tensor, condition: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         """(B, 3, S, S), the cleaner's, to encoder features and logits (B, grid * grid, codebook_size).
@@ -84,4 +82,4 @@ class CodeFormer(nn.Module):
         """
         w = torch.as_tensor(fidelity, dtype=torch.float32, device=image.device).expand(len(image)).view(-1, 1, 1, 1)
         cleaned = self.cleaner.coarse_to_fine(image)
-        return self.finisher.finish(torch.lerp(self.generate(cleaned, w, condition), cleaned, w), w)
+        return torch.lerp(self.generate(cleaned, w, condition), cleaned, w)

@@ -22,9 +22,6 @@ class RestorationConfig:
         cleaner_channels: of the levels of the faithful half, from the finest.
         cleaner_blocks: residual blocks of each of its levels, going down; the same going up, but for the coarsest.
         cleaner_coarsest: side at which it sees a face first, pixels.
-        finisher_patch: pixel-unshuffle factor of the finisher.
-        finisher_channels: of its levels, as those of the cleaner.
-        finisher_blocks: residual blocks of each of its levels.
     """
 
     image_size: int = 256
@@ -39,9 +36,6 @@ class RestorationConfig:
     cleaner_channels: tuple[int, ...] = (64, 128, 160)
     cleaner_blocks: tuple[int, ...] = (2, 2, 5)
     cleaner_coarsest: int = 128
-    finisher_patch: int = 2
-    finisher_channels: tuple[int, ...] = (32, 64, 128)
-    finisher_blocks: tuple[int, ...] = (2, 2, 2)
 
     @property
     def grid(self) -> int:
@@ -63,13 +57,11 @@ CONFIGS = {
         image_size=32, channels=(16, 16), blocks=1, codebook_size=16, code_dim=8,
         transformer_dim=16, transformer_layers=1, transformer_heads=2,
         cleaner_channels=(16, 16), cleaner_blocks=(1, 1), cleaner_coarsest=16,
-        finisher_channels=(8, 16), finisher_blocks=(1, 1),
     ),
     "small": RestorationConfig(),
     "paper": RestorationConfig(
         image_size=512, patch=2, channels=(64, 128, 128, 256, 512), codebook_size=1024, code_dim=256,
         transformer_dim=512, transformer_layers=9, transformer_heads=8,
         cleaner_channels=(64, 128, 256, 512), cleaner_blocks=(4, 4, 4, 4),
-        finisher_channels=(64, 128, 256), finisher_blocks=(4, 4, 4),
     ),
 }

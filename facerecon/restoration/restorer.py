@@ -61,7 +61,7 @@ class FaceRestorer:
     ) -> list[Image]:
         """Restores crops of the ``"restoration"`` template.
 
-        The cleaner and the finisher see crops as they are, the codes see them at the size of their training. What is
+        The cleaner sees crops as they are, the codes see them at the size of their training. What is
         changed at another size is enlarged and added to the crop, whose finer detail stays wherever
         the finest that was seen is kept. Slowly varying colour follows the crop, and a monochrome or
         toned one stays so.
@@ -93,7 +93,7 @@ class FaceRestorer:
 
     def _restored(self, crops: list[Image], fidelity: float, people: Sequence[Demographics | None] | None) -> list[Image]:
         cleaned = self._cleaned(crops)
-        return cleaned if fidelity == 1 else self._finished(self._generated(cleaned, fidelity, people), fidelity)
+        return cleaned if fidelity == 1 else self._generated(cleaned, fidelity, people)
 
     def _cleaned(self, crops: list[Image]) -> list[Image]:
         """Crops through the cleaner, those up to ``LARGEST`` pixels at their own size.
@@ -111,7 +111,8 @@ class FaceRestorer:
             share = ((cleaned - batch).square().mean((1, 2, 3), keepdim=True).sqrt() * 255 - _MENDED).clamp(0, 1)
             return torch.lerp(cleaned, look(batch, cleaner.coarsest), share / 2) if share.any() else cleaned
 
-        return _in_batches(crops, self._own_sides(crops, cleaner.stride), clean, self.device)
+        sides = [max(self.size, min(-(-len(crop) // cleaner.stride) * cleaner.stride, LARGEST)) for crop in crops]
+        return _in_batches(crops, sides, clean, self.device)
 
     def _generated(self, cleaned: list[Image], fidelity: float, people: Sequence[Demographics | None] | None) -> list[Image]:
         """The cleaner's crops mixed with the faces that their codes stand for."""
@@ -123,17 +124,6 @@ class FaceRestorer:
             return torch.lerp(self.network.generate(batch, w, condition), batch, w)
 
         return _in_batches(cleaned, [self.size] * len(cleaned), generate, self.device)
-
-    def _finished(self, faces: list[Image], fidelity: float) -> list[Image]:
-        finisher = self.network.finisher
-
-        def finish(batch: Tensor, _: list[int]) -> Tensor:
-            return finisher.finish(batch, torch.full((len(batch), 1, 1, 1), float(fidelity), device=self.device))
-
-        return _in_batches(faces, self._own_sides(faces, finisher.stride), finish, self.device)
-
-    def _own_sides(self, crops: list[Image], stride: int) -> list[int]:
-        return [max(self.size, min(-(-len(crop) // stride) * stride, LARGEST)) for crop in crops]
 
 
 @torch.inference_mode()

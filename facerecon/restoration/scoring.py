@@ -13,7 +13,7 @@ import numpy as np
 from facerecon.checkpoints import CheckpointError, find_checkpoint, load_weights
 from facerecon.faces.align import crop_face, transform_points
 from facerecon.metrics.naturalness import NaturalSceneModel
-from facerecon.types import Image, RestoredFace
+from facerecon.types import Image, Reconstruction, Restoration, RestoredFace
 
 if TYPE_CHECKING:
     from facerecon.identity import IdentityEncoder
@@ -26,6 +26,7 @@ NATURALNESS_DOUBTFUL = 12.0
 BLUR_DOUBTFUL = 0.8
 _SIDE = 256  # crops are compared at this size
 QUALITY_FILE = "quality.safetensors"
+TOLD = ("identity_similarity", "naturalness_after")  # to the head that is rebuilt from a restored face
 
 
 class FaceScorer:
@@ -101,6 +102,15 @@ def natural_faces() -> NaturalSceneModel | None:
         return None
     values = {key: value.double().numpy() for key, value in load_weights(path / QUALITY_FILE if path.is_dir() else path).items()}
     return NaturalSceneModel(values["mean"], values["covariance"], int(values["patch"]))
+
+
+def add_scores(restoration: Restoration, heads: list[Reconstruction]) -> None:
+    """Tells each head's ``quality`` how well the face it was rebuilt from was restored."""
+    faces = {face.index: face for face in restoration.faces}
+    for head in heads:
+        if head.index in faces:
+            quality = faces[head.index].quality
+            head.quality |= {f"restored_{key}": quality[key] for key in TOLD if key in quality}
 
 
 def _identity_crop(image: Image, face: RestoredFace, size: int) -> Image:

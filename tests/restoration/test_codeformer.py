@@ -16,7 +16,7 @@ def network():
     net = CodeFormer(CONFIGS["tiny"]).eval()
     for p in net.parameters():  # identity-initialised layers would hide mistakes
         torch.nn.init.normal_(p, std=0.08)
-    torch.nn.init.normal_(net.transformer.modulation.out.weight)
+    torch.nn.init.normal_(net.transformer.modulation.out.weight, std=0.5)
     return net
 
 
@@ -65,14 +65,14 @@ def test_fidelity_can_differ_within_a_batch(network):
     x = torch.rand(1, 3, 32, 32).repeat(2, 1, 1, 1)
     with torch.no_grad():
         both = network(x, torch.tensor([0.0, 1.0]))
-        assert torch.allclose(both[0], network(x[:1], 0.0)[0], atol=1e-5)
-        assert torch.allclose(both[1], network(x[:1], 1.0)[0], atol=1e-5)
+        assert torch.allclose(both[0], network(x[:1], 0.0)[0], atol=1e-4)
+        assert torch.allclose(both[1], network(x[:1], 1.0)[0], atol=1e-4)
 
 
 def test_stage_one_weights_fit_the_whole_network():
     config = CONFIGS["tiny"]
     missing, unexpected = CodeFormer(config).load_state_dict(CodebookAutoencoder(config).state_dict(), strict=False)
-    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "cleaner.", "finisher.")) for m in missing)
+    assert not unexpected and all(m.startswith(("transformer.", "transforms.", "cleaner.")) for m in missing)
 
 
 def test_what_is_stated_changes_the_codes_and_nothing_stated_is_as_no_guide(network):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("codebook", "cleaner", "transformer", "fidelity", "guidance", "finisher", "colour")
+STAGES = ("codebook", "cleaner", "transformer", "fidelity", "guidance", "colour")
 # Which weights a stage begins with, beside those of the cleaner.
 BEGINS_WITH = {"transformer": "codebook", "fidelity": "transformer", "guidance": "fidelity"}
 
@@ -22,9 +22,7 @@ class StageConfig:
         adversarial_from: share of the steps after which the discriminator joins.
         muon: Muon instead of AdamW for convolutions and matrices.
         judge_lr: peak learning rate of the discriminator.
-        judge_every: steps of the generator for one of the discriminator.
-        window: side of the crops, pixels; the network's own where None. Of cleaner and finisher: of the part that they see at
-            full size.
+        window: side of the crops, pixels; the network's own where None. Of the cleaner: of the part that it sees at full size.
     """
 
     steps: int
@@ -35,7 +33,6 @@ class StageConfig:
     adversarial_from: float = 0.5
     muon: bool = False
     judge_lr: float = 3e-4
-    judge_every: int = 2
     window: int | None = None
 
 
@@ -45,9 +42,6 @@ SMALL = {
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
     "guidance": StageConfig(1200, 16, lr=1e-3, code_weight=1.0, muon=True),
     "cleaner": StageConfig(5600, 24, 2.5e-3, muon=True, window=128),
-    "finisher": StageConfig(
-        900, 24, 3e-4, adversarial_weight=0.05, adversarial_from=0.0, muon=True, judge_lr=2e-3, judge_every=1, window=128
-    ),
     "colour": StageConfig(420, 48, 2e-3, muon=True, window=128),
 }
 TINY = {
@@ -56,7 +50,6 @@ TINY = {
     "fidelity": StageConfig(6, 2, code_weight=0.02, adversarial_weight=0.02),
     "guidance": StageConfig(6, 2, code_weight=1.0),
     "cleaner": StageConfig(6, 2, muon=True, window=24),
-    "finisher": StageConfig(6, 2, adversarial_weight=0.05, muon=True, window=24),
     "colour": StageConfig(6, 2, muon=True, window=24),
 }
 PAPER = {
@@ -65,7 +58,6 @@ PAPER = {
     "fidelity": StageConfig(20_000, 8, 5e-5, code_weight=0.5, adversarial_weight=0.8, adversarial_from=0.0),
     "guidance": StageConfig(50_000, 16, 1e-4, code_weight=1.0),
     "cleaner": StageConfig(300_000, 8, 2e-4, window=256),
-    "finisher": StageConfig(300_000, 16, 1e-4, adversarial_weight=0.05, adversarial_from=0.02, window=256),
     "colour": StageConfig(300_000, 16, 2e-4, window=256),
 }
 SCHEDULES = {"tiny": TINY, "small": SMALL, "paper": PAPER}

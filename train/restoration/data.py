@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -49,8 +49,6 @@ PACKS = (
     PackFraming("scut_fbp5500.tar", 0.6, (0.85, 1.15), layout="scut_fbp5500"),
     PackFraming("fairface_sharp.tar", 0.4, (0.95, 1.15), (0.5, 0.44), layout="fairface"),
 )
-# For fine detail: those that have it at the pixels of a crop.
-SHARPEST = tuple(replace(f, weight=0.1 * f.weight) if f.layout in ("utkface", "fairface") else f for f in PACKS)
 # Photo pixels to a pixel of the crop; a turn by 8 degrees still finds all it needs.
 PHOTO_SCALES, TURNING_MARGIN = (0.75, 1.6), 1.14
 # Share of the pairs in which the face is small in its photo, so that what harmed the photo harmed the face more.

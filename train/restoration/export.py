@@ -1,4 +1,4 @@
-"""Writes the shipped checkpoints: ``restoration`` from ``guidance``, ``cleaner`` and ``finisher``, ``colour`` from its own.
+"""Writes the shipped checkpoints: ``restoration`` from ``guidance`` and ``cleaner``, ``colour`` from its own.
 
     python -m train.restoration.export --weights runs/restoration/small-weights --config small
 """
@@ -26,7 +26,7 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     """Compressed checkpoints whose metadata holds the config; strict, so that a wrong config fails here.
 
     Args:
-        weights: folder that the stages wrote to; ``guidance``, ``finisher`` and ``colour`` may be missing.
+        weights: folder that the stages wrote to; ``guidance`` and ``colour`` may be missing.
         output: folder that gets ``restoration/`` and ``colour/``.
     """
     network = CodeFormer(CONFIGS[config_name])
@@ -34,8 +34,6 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     codes = load_file(guided if guided.is_file() else weights / "fidelity.safetensors")
     network.load_state_dict({**network.state_dict(), **codes})
     network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
-    if (weights / "finisher.safetensors").is_file():
-        network.finisher.load_state_dict(load_file(weights / "finisher.safetensors"))
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
     written = [_write(compress(state, COARSE), network.config, output / "restoration" / "restoration.safetensors")]

@@ -43,15 +43,8 @@ def from_ycc(x: Tensor) -> Tensor:
     return torch.einsum("ij,bjhw->bihw", torch.from_numpy(FROM_YCC), x.float())
 
 
-_GAIN = 4.0  # of the discriminator's logits, whose filters have length one
-
-
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches (Isola et al., CVPR 2017); returns logits and inner features.
-
-    Filters are used at length one, so that what it says cannot grow without bound (after Salimans and Kingma, "Weight
-    Normalization", NeurIPS 2016, with the lengths fixed).
-    """
+    """Judges overlapping patches (Isola et al., CVPR 2017); returns logits and inner features."""
 
     def __init__(self, channels: int = 48) -> None:
         super().__init__()
@@ -65,13 +58,9 @@ class PatchDiscriminator(nn.Module):
         """(B, 3, S, S) to (B, 1, S/16, S/16) and the features of each layer."""
         x, features = F.pixel_unshuffle(image * 2 - 1, 2), []
         for layer in self.layers:
-            x = F.leaky_relu(F.conv2d(x, _unit(layer.weight), layer.bias, 2, 1), 0.2)
+            x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
-        return _GAIN * F.conv2d(x, _unit(self.head.weight), self.head.bias, padding=1), features
-
-
-def _unit(weight: Tensor) -> Tensor:
-    return weight / weight.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        return self.head(x), features
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ from train.restoration.losses import (
 
 UNTOLD = 0.25  # share of the people of whom nothing is told, and of those whose age, gender or race is left out
 UNGUIDED = 0.15  # share of the crops that the cleaner sees at full size without a guess, as it does a photo's background
-FINISHED = 4  # pixels a side of the squares whose mean the finisher should leave right
 MONOCHROME = 0.012  # mean chroma below which a crop teaches no colours
 
 
@@ -37,14 +36,12 @@ class Stage:
         if name == "transformer":
             trained = [*network.encoder.parameters(), *network.transformer.parameters()]
         else:
-            part = {"guidance": "transformer", "finisher": "finisher"}.get(name)
-            trained = getattr(network, part).parameters() if part else network.parameters()
-        unet = network.finisher if name == "finisher" else network
-        outer = [unet.stem.weight, unet.to_pixels.weight] if isinstance(unet, ResidualUNet) else []
+            trained = network.transformer.parameters() if name == "guidance" else network.parameters()
+        outer = [network.stem.weight, network.to_pixels.weight] if isinstance(network, ResidualUNet) else []
         share = 0.1 if outer else 1.0  # what the last layer of a correction learns is seen at once
         self.optimizer = MasterAdamW(trained, schedule.lr, ema=0.998, muon=schedule.muon, outer=outer, adam_share=share)
         self.judge = to_bfloat16(PatchDiscriminator())
-        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9), muon=schedule.muon)
+        self.judge_optimizer = MasterAdamW(self.judge.parameters(), schedule.judge_lr, betas=(0.5, 0.9))
 
     def state(self) -> dict:
         """For a checkpoint; the codebook is a buffer, so the network's own state goes along."""
@@ -75,7 +72,7 @@ class Stage:
         self.optimizer.zero_grad()
         loss.backward()
         logs["norm"] = self.optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr))
-        if adversarial and step % self.schedule.judge_every == 0:
+        if adversarial and step % 2 == 0:
             self.judge_optimizer.zero_grad()
             doubt = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
             doubt.backward()
@@ -91,8 +88,6 @@ class Stage:
             return loss, logs, output, clean, torch.ones(len(clean))
         if self.name == "cleaner":
             return self._cleaner_losses(clean, degraded)
-        if self.name == "finisher":
-            return self._finisher_losses(clean, degraded)
         if self.name == "colour":
             return self._colour_losses(clean, degraded)
         if self.name == "transformer":
@@ -108,7 +103,9 @@ class Stage:
         small, truth = shrink(degraded, side), shrink(clean, side)
         coarse = network(small)
         guided = (torch.rand(len(clean), 1, 1, 1) > UNGUIDED) * (coarse.detach() - small)
-        clean, degraded, guess = self._window(clean, degraded, corrected(degraded, guided))
+        window, guess = self.schedule.window, corrected(degraded, guided)
+        y, x = torch.randint(clean.shape[-1] - window + 1, (2,)).tolist()
+        clean, degraded, guess = (part[..., y : y + window, x : x + window] for part in (clean, degraded, guess))
         output = network(degraded, guess)
         before = _psnr(degraded, clean)
         gain = (_psnr(output, clean) - before).detach()
@@ -118,25 +115,6 @@ class Stage:
             logs[name] = gain[within].mean().item() if within.any() else 0.0
         loss = _error(coarse, truth) + _error(output, clean)
         return loss, {"gain": gain.mean().item(), **logs}, output, clean, torch.zeros(len(clean))
-
-    def _window(self, *images: Tensor) -> list[Tensor]:
-        """The same random part of all of them."""
-        window = self.schedule.window
-        y, x = torch.randint(images[0].shape[-1] - window + 1, (2,)).tolist()
-        return [image[..., y : y + window, x : x + window] for image in images]
-
-    def _finisher_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
-        """Parts of cleaned faces, whose coarse pixels are to be right and whose fine ones are to convince the discriminator."""
-        cleaner = self.network.cleaner
-        with torch.no_grad():
-            small = shrink(degraded, cleaner.coarsest)
-            clean, degraded, guess = self._window(clean, degraded, corrected(degraded, cleaner(small) - small))
-            cleaned = cleaner(degraded, guess).clamp(0, 1)
-        output = self.network.finisher(cleaned, torch.randn(len(clean), 1, *clean.shape[-2:]))
-        coarse = charbonnier(F.avg_pool2d(output, FINISHED), F.avg_pool2d(clean, FINISHED)).mean()
-        fine = charbonnier(output, clean).mean()
-        logs = {"coarse": coarse.item(), "fine": fine.item(), "changed": 255 * (output - cleaned).square().mean().sqrt().item()}
-        return 2 * coarse + 0.3 * fine, logs, output, clean, torch.ones(len(clean))
 
     def _colour_losses(self, clean: Tensor, degraded: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
         """Chroma of the clean crop from luma, half of it that of the degraded one; the rarer, stronger colours weigh more."""
@@ -193,9 +171,9 @@ class Stage:
 
 
 def _error(x: Tensor, y: Tensor) -> Tensor:
-    """Root mean square error and its square: ruined photos, which have most to gain, pull some more than good ones."""
+    """Mean square error, its root and its logarithm: what good photos lose weighs against what ruined ones gain."""
     error = (x - y).square().flatten(1).mean(1)
-    return 6 * error.add(1e-6).sqrt().mean() + 60 * error.mean()
+    return 60 * error.mean() + 6 * error.add(1e-6).sqrt().mean() + 0.2 * error.add(1e-5).log10().mean()
 
 
 def _psnr(x: Tensor, y: Tensor) -> Tensor:

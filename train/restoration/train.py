@@ -27,12 +27,9 @@ from train.checkpointing import load_checkpoint, save_checkpoint
 from train.landmarks.data import to_unit
 from train.precision import to_bfloat16
 from train.restoration.config import BEGINS_WITH, SCHEDULES, STAGES
-from train.restoration.data import PACKS, SHARPEST, CleanFaces, batches
+from train.restoration.data import CleanFaces, batches
 from train.restoration.losses import from_ycc, to_ycc
 from train.restoration.stages import Stage
-
-
-WHOLE = ("cleaner", "finisher")  # stages that cut their windows themselves, from whole faces
 
 
 def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module, nn.Module | None]:
@@ -42,10 +39,6 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
         return Cleaner(config) if stage == "cleaner" else ColourNetwork(COLOUR_CONFIGS[config_name]), None
     if stage == "codebook":
         return CodebookAutoencoder(config), None
-    if stage == "finisher":
-        network = CodeFormer(config)
-        network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
-        return network, None
     teacher, network = CodebookAutoencoder(config), CodeFormer(config)
     previous = load_file(weights / f"{BEGINS_WITH[stage]}.safetensors")
     teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
@@ -53,19 +46,16 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
     network.cleaner.requires_grad_(False)  # a stage of its own
     new = {"transformer": ("transformer.", "transforms."), "guidance": ("transformer.modulation.",)}.get(stage, ())
-    allowed = (*new, "cleaner.", "finisher.")
+    allowed = (*new, "cleaner.")
     if unexpected or any(not m.startswith(allowed) for m in missing):
         raise SystemExit(f"The weights of the stage before do not fit: {missing + unexpected}.")
     return network, teacher.eval()
 
 
-def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor, finished: bool) -> None:
-    """A sheet: degraded, restored at 0, 0.5 and 1 (or the reconstruction; or cleaned and finished), clean."""
+def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor) -> None:
+    """A sheet: degraded, restored at 0, 0.5 and 1 (or the reconstruction), clean."""
     with torch.no_grad():
-        if isinstance(network, CodeFormer) and finished:
-            cleaned = network.cleaner.coarse_to_fine(degraded).clamp(0, 1)
-            columns = [degraded, cleaned, network.finisher(cleaned), clean]
-        elif isinstance(network, CodeFormer):
+        if isinstance(network, CodeFormer):
             columns = [degraded, *(network(degraded, w) for w in (0.0, 0.5, 1.0)), clean]
         elif isinstance(network, Cleaner):
             columns = [degraded, network.coarse_to_fine(degraded), clean]
@@ -101,11 +91,11 @@ def train(args: argparse.Namespace) -> None:
     first = state["step"] if state else 0
     if state:
         stage.load_state(state)
-    faces = CleanFaces(Path(args.data), CONFIGS[args.config].image_size, PACKS if args.stage != "finisher" else SHARPEST, args.limit)
+    faces = CleanFaces(Path(args.data), CONFIGS[args.config].image_size, limit=args.limit)
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
     began, last_save = time.monotonic(), time.monotonic()
     stop = min(schedule.steps, args.stop_at or schedule.steps)
-    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers, None if args.stage in WHOLE else schedule.window)
+    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers, None if args.stage == "cleaner" else schedule.window)
     for step, (clean, degraded, condition) in enumerate(stream, start=first):
         clean, degraded = (to_unit(x, torch.float32) for x in (clean, degraded))
         logs = stage.step(step, clean, degraded, condition)
@@ -113,7 +103,7 @@ def train(args: argparse.Namespace) -> None:
             rate = (step - first + 1) * schedule.batch_size / (time.monotonic() - began)
             print(f"{step} {rate:.1f}/s " + " ".join(f"{k} {v:.4f}" for k, v in logs.items()), flush=True)
         if step % args.sample_every == 0:
-            save_samples(folder / "samples" / f"{step:06d}.png", network.eval(), clean, degraded, args.stage == "finisher")
+            save_samples(folder / "samples" / f"{step:06d}.png", network.eval(), clean, degraded)
             network.train()
         if time.monotonic() - last_save > args.save_seconds:
             save_checkpoint(folder, step + 1, stage.state())
@@ -121,8 +111,7 @@ def train(args: argparse.Namespace) -> None:
     save_checkpoint(folder, stop, stage.state())
     weights = Path(args.output) / f"{args.config}-weights"
     weights.mkdir(parents=True, exist_ok=True)
-    part = network.finisher if args.stage == "finisher" else network
-    averaged = {k: v.contiguous() for k, v in stage.optimizer.averaged_state(part).items()}
+    averaged = {k: v.contiguous() for k, v in stage.optimizer.averaged_state(network).items()}
     save_file(averaged, weights / f"{args.stage}.safetensors")
 
 
