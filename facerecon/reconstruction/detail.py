@@ -11,15 +11,19 @@ import torch
 
 from facerecon.checkpoints import CheckpointError, load_network
 from facerecon.devices import fast_dtype, resolve_device
+from facerecon.faces.align import crop_face
 from facerecon.head import HeadModel
+from facerecon.metrics.sharpness import noise_sigma
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.detail_network import DetailConfig, DetailNetwork, look
 from facerecon.reconstruction.detail_surface import SIZE, FaceWindow, look_at, luminance, strain, surface_maps, whole_texture
 from facerecon.reconstruction.texture import TextureResult
 from facerecon.reconstruction.texture_atlas import TextureAtlas, atlas_of
-from facerecon.types import Detail, HeadParameters, Image
+from facerecon.types import Detail, Face, HeadParameters, Image
 
 FLAT = (128, 128, 255)
+# Grey levels of noise in a face of this many pixels a side: up to which shading is believed, and from which it is not at all.
+_NOISE_SIDE, _QUIET, _BARK = 256, 2.0, 5.0
 STEEPEST = 3.0  # slope: the map holds no overhang
 
 
@@ -55,7 +59,12 @@ class Detailer:
             return None
 
     def sculpt(
-        self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray, expression: np.ndarray | None = None
+        self,
+        painted: TextureResult,
+        parameters: HeadParameters,
+        vertices: np.ndarray,
+        expression: np.ndarray | None = None,
+        trust: float = 1.0,
     ) -> Detail:
         """The relief of a head.
 
@@ -65,6 +74,7 @@ class Detailer:
             vertices: (V, 3) metres, head frame, with the photo's expression.
             expression: (52,) the relief is wanted for; wrinkles deepen where it squeezes the skin and fade where it
                 stretches it. The photo's by default.
+            trust: share of the relief that is kept, see :func:`trust_in`.
         """
         atlas = atlas_of(self.head, len(painted.texture))
         window = self.window(painted, parameters, vertices, atlas)
@@ -72,7 +82,7 @@ class Detailer:
         if expression is not None:
             vertices = self._vertices(replace(parameters, expression=np.asarray(expression, np.float32)))
             wanted = strain(vertices, self._vertices(_without_expression(parameters)), atlas)
-        displacement = self.displace(window, wanted)
+        displacement = trust * self.displace(window, wanted)
         return Detail(whole_texture(displacement / 1000), whole_texture(normal_map(displacement, vertices, atlas), FLAT))
 
     def window(self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray, atlas: TextureAtlas) -> FaceWindow:
@@ -96,6 +106,12 @@ class Detailer:
     def _vertices(self, parameters: HeadParameters) -> np.ndarray:
         identity, expression = (torch.from_numpy(np.asarray(x, np.float32))[None] for x in (parameters.identity, parameters.expression))
         return self.head.vertices(identity, expression, self.head.mean_weights(parameters))[0].numpy()
+
+
+def trust_in(photo: Image, face: Face) -> float:
+    """How far the shading of a face may be believed, 0 to 1: noise would become bark."""
+    crop, _ = crop_face(photo, face.points, _NOISE_SIDE, "restoration")
+    return float(np.clip((_BARK - noise_sigma(crop)) / (_BARK - _QUIET), 0, 1))
 
 
 def normal_map(displacement: np.ndarray, vertices: np.ndarray, atlas: TextureAtlas) -> Image:

@@ -20,7 +20,7 @@ from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
-from facerecon.reconstruction.detail import Detailer
+from facerecon.reconstruction.detail import Detailer, trust_in
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fusion import contradictions, reconcile
 from facerecon.reconstruction.metric_shape import MetricShaper
@@ -183,7 +183,7 @@ class HeadReconstructor:
                 seconds["texture"] = parsed + time.perf_counter() - started
             if texture and self.detailer is not None and options.mode == "detail":
                 started = time.perf_counter()
-                detail = self.sculpt(texture, parameters, vertices)
+                detail = self.sculpt(texture, parameters, vertices, trust_in(source, faces[i]))
                 seconds["detail"] = time.perf_counter() - started
             painted = (texture.texture, texture.visibility) if texture else (None, None)
             quality = assess(crop, faces[i].points, landmarks, parameters)
@@ -201,9 +201,11 @@ class HeadReconstructor:
         """The texture that a photo gives a head; see ``texture.unproject``."""
         return unproject(photo, parameters, vertices, self.head, delight=delight, masks=masks)
 
-    def sculpt(self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray) -> Detail | None:
+    def sculpt(
+        self, painted: TextureResult, parameters: HeadParameters, vertices: np.ndarray, trust: float = 1.0
+    ) -> Detail | None:
         """Wrinkles and folds of a painted head; None without ``weights/detail``. See ``detail.Detailer.sculpt``."""
-        return None if self.detailer is None else self.detailer.sculpt(painted, parameters, vertices)
+        return None if self.detailer is None else self.detailer.sculpt(painted, parameters, vertices, trust=trust)
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from facerecon.head import HeadModel
-from facerecon.reconstruction.detail import FLAT, Detailer, normal_map
+from facerecon.reconstruction.detail import FLAT, Detailer, normal_map, trust_in
 from facerecon.reconstruction.detail_network import CHANNELS, LIMIT_MM, DetailConfig, DetailNetwork, band, visible
 from facerecon.reconstruction.detail_surface import SIZE, cut_window, strain, surface_maps, whole_texture, window_slices
 from facerecon.reconstruction.texture import TextureResult
@@ -14,6 +14,7 @@ from facerecon.reconstruction.texture_projection import PhotoTexels
 from facerecon.reconstruction.texture_tone import Tone
 from facerecon.rendering.shading import directional_light, uniform_light
 from facerecon.types import Demographics, HeadParameters
+from tests.fakes import make_face
 
 TINY = DetailConfig(widths=(8, 8), blocks=(1, 1))
 
@@ -147,3 +148,11 @@ def test_weights_are_optional(head, monkeypatch, tmp_path):
     monkeypatch.setattr("facerecon.checkpoints.WEIGHTS", tmp_path)
     monkeypatch.delenv("FACERECON_HUB_REPO", raising=False)
     assert Detailer.shipped(head) is None
+
+
+def test_noise_takes_the_relief_away():
+    rng, calm = np.random.default_rng(0), np.full((300, 300, 3), 120, np.uint8)
+    face = make_face(60, 60, 180)
+    noisy = [np.clip(calm + rng.normal(0, sigma, calm.shape), 0, 255).astype(np.uint8) for sigma in (0.5, 12, 40)]
+    trusts = [trust_in(photo, face) for photo in noisy]
+    assert trusts[0] == 1 and 0 < trusts[1] < 1 and trusts[2] == 0
