@@ -7,21 +7,20 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from facerecon.reconstruction.detail_network import DetailNetwork
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
+from train.checkpointing import save_weights
 from train.detail.config import CONFIGS
 from train.detail.data import DetailBatches
 from train.detail.objective import Objective
+from train.loop import last_step, optimise, resume
 from train.precision import MasterAdamW, to_bfloat16
-
-SMOOTHING = 0.97  # of the numbers on the progress line
 
 
 def train(args: argparse.Namespace) -> Path:
@@ -35,33 +34,16 @@ def train(args: argparse.Namespace) -> Path:
     doors = [network.unet.stem.weight, network.unet.to_pixels.weight]
     optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=0.01, ema=config.ema, muon=True, outer=doors)
     output = Path(args.output)
-    state = load_checkpoint(output, args.resume)
-    first = state["step"] if state else 0
-    if state:
-        optimizer.load_state_dict(state["optimizer"])
+    first = resume(optimizer, output, args.resume)
     objective = Objective(config.weights, args.seed)
-    stop = min(config.steps, args.stop_at or config.steps)
-    began = saved = time.monotonic()
-    smooth: dict[str, float] = {}
-    for step in range(first, stop):
-        batch = {kind: {k: v.to(accelerator.device) for k, v in rows.items()} for kind, rows in batches[step].items()}
-        loss, logs = objective(network, batch, step * accelerator.num_processes + accelerator.process_index)
-        optimizer.zero_grad()
-        loss.backward()
-        if accelerator.num_processes > 1:
-            for parameter in network.parameters():
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        optimizer.step(cosine_lr(step, config.steps, config.lr))
-        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
-        if step % args.log_every == 0 and accelerator.is_main_process:
-            rate = (step - first + 1) / (time.monotonic() - began)
-            print(f"{step}/{config.steps} {rate:.2f} steps/s " + " ".join(f"{k} {v:.4g}" for k, v in smooth.items()), flush=True)
-        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
-            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
-            save_weights(output / "detail.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
-            saved = time.monotonic()
+    rank, ranks = accelerator.process_index, accelerator.num_processes
+
+    def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
+        return objective(network, batch, step * ranks + rank)
+
+    parts = (batches[step] for step in range(first, last_step(config, args)))
+    optimise(accelerator, network, optimizer, config, parts, losses, first, output, args)
     if accelerator.is_main_process:
-        save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
         save_weights(output / "detail.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()
     return output / "detail.safetensors"

@@ -7,25 +7,24 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
+from torch import Tensor
 
 from facerecon.quantization import expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
+from train.checkpointing import save_weights
 from train.landmarks.data import stream, to_unit
+from train.loop import last_step, optimise, resume
 from train.precision import MasterAdamW, to_bfloat16
 from train.reconstruction.config import CONFIGS, TrainConfig
 from train.reconstruction.data import ReconstructionBatches
 from train.reconstruction.objective import Objective
-
-SMOOTHING = 0.95  # of the numbers on the progress line
 
 
 def start_trunk(encoder: HeadEncoder, weights: Path) -> None:
@@ -49,35 +48,17 @@ def train(args: argparse.Namespace) -> Path:
     encoder = to_bfloat16(encoder).to(accelerator.device)
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
-    state = load_checkpoint(output, args.resume)
-    first = state["step"] if state else 0
-    if state:
-        optimizer.load_state_dict(state["optimizer"])
+    first = resume(optimizer, output, args.resume)
     objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
     rank, ranks = accelerator.process_index, accelerator.num_processes
     dataset = ReconstructionBatches(Path(args.synthetic), Path(args.real), config, args.seed, rank, ranks)
-    stop = min(config.steps, args.stop_at or config.steps)
-    began = saved = time.monotonic()
-    smooth: dict[str, float] = {}
-    for step, batch in enumerate(stream(dataset, first, stop, args.workers), start=first):
-        batch = {k: v.to(accelerator.device) for k, v in batch.items()}
-        loss, logs = objective(encoder(to_unit(batch["crops"])), batch)
-        optimizer.zero_grad()
-        loss.backward()
-        if ranks > 1:
-            for parameter in encoder.parameters():
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        optimizer.step(cosine_lr(step, config.steps, config.lr))
-        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
-        if step % args.log_every == 0 and accelerator.is_main_process:
-            rate = (step - first + 1) * config.batch / (time.monotonic() - began)
-            print(f"{step}/{config.steps} {rate:.0f}/s loss {loss.item():.3f} "
-                  + " ".join(f"{k} {v:.3g}" for k, v in smooth.items()), flush=True)  # fmt: skip
-        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
-            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
-            saved = time.monotonic()
+
+    def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
+        return objective(encoder(to_unit(batch["crops"])), batch)
+
+    batches = stream(dataset, first, last_step(config, args), args.workers)
+    optimise(accelerator, encoder, optimizer, config, batches, losses, first, output, args)
     if accelerator.is_main_process:
-        save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
         save_weights(output / "reconstruction.safetensors", encoder, optimizer, config.encoder.to_dict(), asdict(config))
     accelerator.wait_for_everyone()
     return output / "reconstruction.safetensors"

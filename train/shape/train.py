@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,16 +14,15 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from facerecon.quantization import expand
 from facerecon.head import HeadModel
+from facerecon.quantization import expand
 from facerecon.reconstruction.metric_shape import MetricShape
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
+from train.checkpointing import save_weights
+from train.loop import last_step, optimise, resume
 from train.precision import MasterAdamW
 from train.shape.config import CONFIGS, TrainConfig
 from train.shape.data import ShapeBatches
 from train.shape.objective import Objective
-
-SMOOTHING = 0.95  # of the numbers on the progress line
 
 
 def train(args: argparse.Namespace) -> Path:
@@ -42,32 +40,11 @@ def train(args: argparse.Namespace) -> Path:
     network = network.to(accelerator.device)
     optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
-    state = load_checkpoint(output, args.resume)
-    first = state["step"] if state else 0
-    if state:
-        optimizer.load_state_dict(state["optimizer"])
+    first = resume(optimizer, output, args.resume)
     objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
-    stop = min(config.steps, args.stop_at or config.steps)
-    began = saved = time.monotonic()
-    smooth: dict[str, float] = {}
-    for step in range(first, stop):
-        batch = {kind: {k: v.to(accelerator.device) for k, v in rows.items()} for kind, rows in dataset[step].items()}
-        loss, logs = objective(network, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        if accelerator.num_processes > 1:
-            for parameter in network.parameters():
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        optimizer.step(cosine_lr(step, config.steps, config.lr))
-        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
-        if step % args.log_every == 0 and accelerator.is_main_process:
-            rate = (step - first + 1) / (time.monotonic() - began)
-            print(f"{step}/{config.steps} {rate:.1f} steps/s " + " ".join(f"{k} {v:.3g}" for k, v in smooth.items()), flush=True)
-        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
-            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
-            saved = time.monotonic()
+    batches = (dataset[step] for step in range(first, last_step(config, args)))
+    optimise(accelerator, network, optimizer, config, batches, lambda batch, step: objective(network, batch), first, output, args)
     if accelerator.is_main_process:
-        save_checkpoint(output, stop, {"optimizer": optimizer.state_dict()})
         save_weights(output / "shape.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()
     return output / "shape.safetensors"

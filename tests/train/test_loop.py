@@ -1,0 +1,49 @@
+"""The shared loop descends, stops where it is told, and goes on as if it had not."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from train.checkpointing import whole_checkpoints
+from train.loop import last_step, optimise, resume
+from train.precision import MasterAdamW
+
+
+@dataclass
+class Plan:
+    steps: int = 30
+    lr: float = 0.05
+
+
+def run(output, stop_at=None, again=None):
+    torch.manual_seed(0)
+    network, seen = nn.Linear(2, 1), []
+    optimizer = MasterAdamW(network.parameters(), Plan.lr)
+    args = Namespace(stop_at=stop_at, log_every=100, save_seconds=1e9)
+
+    def losses(batch, step):
+        seen.append(step)
+        loss = (network(batch["inner"]["x"]) - batch["y"]).square().mean()
+        return loss, {"error": loss.item()}
+
+    first = resume(optimizer, output, again)
+    rows = [{"inner": {"x": torch.randn(8, 2, generator=torch.Generator().manual_seed(i))}, "y": torch.ones(8, 1)} for i in range(30)]
+    optimise(Accelerator(cpu=True), network, optimizer, Plan(), rows[first : last_step(Plan(), args)], losses, first, output, args)
+    return network, seen
+
+
+def test_it_descends_and_leaves_a_checkpoint(tmp_path):
+    network, seen = run(tmp_path)
+    assert seen == list(range(30)) and network.bias.item() == pytest.approx(1, abs=0.5)
+    assert [p.name for p in whole_checkpoints(tmp_path)] == ["step_00000030"]
+
+
+def test_stopped_and_resumed_is_as_run_through(tmp_path):
+    straight, _ = run(tmp_path / "straight")
+    run(tmp_path / "broken", stop_at=11)
+    resumed, seen = run(tmp_path / "broken", again="latest")
+    assert seen[0] == 11 and torch.equal(straight.weight, resumed.weight)

@@ -1,0 +1,82 @@
+"""The loop that the stages of the head share: gradients over processes, learning rate, progress line, checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.precision import MasterAdamW
+
+SMOOTHING = 0.95  # of the numbers on the progress line
+
+
+class Schedule(Protocol):
+    """What the loop asks of a stage's config: its length in steps, and the peak learning rate."""
+
+    steps: int
+    lr: float
+
+
+def resume(optimizer: MasterAdamW, output: Path, which: str | None) -> int:
+    """The step to begin with: that of a checkpoint, whose state the optimizer takes over, or 0; see ``load_checkpoint``."""
+    state = load_checkpoint(output, which)
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    return state["step"] if state else 0
+
+
+def last_step(schedule: Schedule, args: argparse.Namespace) -> int:
+    """Where a run ends: with its schedule, or before at ``--stop-at``."""
+    return min(schedule.steps, args.stop_at or schedule.steps)
+
+
+def optimise(
+    accelerator: Accelerator,
+    network: nn.Module,
+    optimizer: MasterAdamW,
+    schedule: Schedule,
+    batches: Iterable[dict],
+    losses: Callable[[dict, int], tuple[Tensor, dict[str, float]]],
+    first: int,
+    output: Path,
+    args: argparse.Namespace,
+) -> None:
+    """Takes a step for each batch and leaves a checkpoint in ``output`` at the end, and every ``--save-seconds``.
+
+    Args:
+        batches: tensors by name, or such dicts by name, from step ``first`` on.
+        losses: of a batch that lies on the device, and the number of its step: what to descend on, and what to tell.
+    """
+    began = saved = time.monotonic()
+    smooth: dict[str, float] = {}
+    for step, batch in enumerate(batches, start=first):
+        loss, logs = losses(_to(batch, accelerator), step)
+        optimizer.zero_grad()
+        loss.backward()
+        if accelerator.num_processes > 1:
+            for parameter in network.parameters():
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        optimizer.step(cosine_lr(step, schedule.steps, schedule.lr))
+        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
+        if step % args.log_every == 0 and accelerator.is_main_process:
+            rate = (step - first + 1) / (time.monotonic() - began)
+            told = " ".join(f"{k} {v:.4g}" for k, v in smooth.items())
+            print(f"{step}/{schedule.steps} {rate:.2f} steps/s loss {loss.item():.4g} {told}", flush=True)
+        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
+            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
+            saved = time.monotonic()
+    if accelerator.is_main_process:
+        save_checkpoint(output, last_step(schedule, args), {"optimizer": optimizer.state_dict()})
+
+
+def _to(values: Any, accelerator: Accelerator) -> Any:
+    if isinstance(values, dict):
+        return {name: _to(value, accelerator) for name, value in values.items()}
+    return values.to(accelerator.device)
