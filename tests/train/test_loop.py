@@ -15,7 +15,7 @@ from train.precision import MasterAdamW
 
 @dataclass
 class Plan:
-    steps: int = 30
+    steps: int = 300
     lr: float = 0.05
 
 
@@ -31,19 +31,19 @@ def run(output, stop_at=None, again=None):
         return loss, {"error": loss.item()}
 
     first = resume(optimizer, output, again)
-    rows = [{"inner": {"x": torch.randn(8, 2, generator=torch.Generator().manual_seed(i))}, "y": torch.ones(8, 1)} for i in range(30)]
+    rows = [{"inner": {"x": torch.randn(8, 2, generator=torch.Generator().manual_seed(i))}, "y": torch.ones(8, 1)} for i in range(300)]
     optimise(Accelerator(cpu=True), network, optimizer, Plan(), rows[first : last_step(Plan(), args)], losses, first, output, args)
     return network, seen
 
 
 def test_it_descends_and_leaves_a_checkpoint(tmp_path):
     network, seen = run(tmp_path)
-    assert seen == list(range(30)) and network.bias.item() == pytest.approx(1, abs=0.5)
-    assert [p.name for p in whole_checkpoints(tmp_path)] == ["step_00000030"]
+    assert seen == list(range(300)) and network.bias.item() == pytest.approx(1, abs=0.5)
+    assert [p.name for p in whole_checkpoints(tmp_path)] == ["step_00000300"]
 
 
 def test_stopped_and_resumed_is_as_run_through(tmp_path):
     straight, _ = run(tmp_path / "straight")
-    run(tmp_path / "broken", stop_at=11)
+    run(tmp_path / "broken", stop_at=110)
     resumed, seen = run(tmp_path / "broken", again="latest")
-    assert seen[0] == 11 and torch.equal(straight.weight, resumed.weight)
+    assert seen[0] == 110 and torch.equal(straight.weight, resumed.weight)
