@@ -23,14 +23,13 @@ from facerecon.restoration.photo import (
     check_upscale,
     finish_face,
     invented_mask,
-    is_sharp,
     paste_faces,
+    reconstruction_sources,
 )
 from facerecon.restoration.scoring import add_scores
 from facerecon.scaling import head_in_photo, scale_face
 from facerecon.steps import StepListener, Steps
 from facerecon.types import (
-    UPSCALES,
     Demographics,
     Face,
     FaceReconError,
@@ -44,7 +43,6 @@ from facerecon.types import (
     Result,
 )
 
-MAX_WORKING_PIXELS = 16_000_000
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
 _OPTIONAL = {
@@ -370,27 +368,6 @@ class FaceReconstructor:
         )
         pairs = iter(zip(flat, scales))
         return [[head_in_photo(next(heads), *next(pairs)) for _ in found] for found in chosen]
-
-
-def reconstruction_sources(
-    photo: Image, restoration: Restoration, sharp: Sequence[bool] | None = None
-) -> list[tuple[Image, int]]:
-    """For each face the image its head is rebuilt from, and how many times larger than the photo that is.
-
-    Where the photo is sharp it is the photo; elsewhere the photo with the restored
-    faces, large enough to hold all that the restored crops show. ``sharp`` says so for each
-    face where it was decided before; by default ``is_sharp`` does.
-    """
-    sharp = [is_sharp(face) for face in restoration.faces] if sharp is None else sharp
-    dull = [face for face, clear in zip(restoration.faces, sharp) if not clear]
-    if not dull:
-        return [(photo, 1)] * len(restoration.faces)
-    wanted = max(1.0 / face.quality["resolution"] for face in dull)
-    fitting = [s for s in UPSCALES if s == 1 or photo.shape[0] * photo.shape[1] * s * s <= MAX_WORKING_PIXELS]
-    scale = next((s for s in fitting if s >= wanted), fitting[-1])
-    ready = scale == restoration.upscale
-    image = restoration.image if ready else paste_faces(photo, restoration.faces, scale)
-    return [(photo, 1) if clear else (image, scale) for clear in sharp]
 
 
 def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:

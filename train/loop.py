@@ -24,6 +24,16 @@ class Schedule(Protocol):
     lr: float
 
 
+def add_options(parser: argparse.ArgumentParser, log_every: int = 50) -> None:
+    """The options that this loop and the schedule of a stage have."""
+    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
+    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log-every", type=int, default=log_every)
+    parser.add_argument("--save-seconds", type=float, default=120)
+
+
 def resume(optimizer: MasterAdamW, output: Path, which: str | None) -> int:
     """The step to begin with: that of a checkpoint, whose state the optimizer takes over, or 0; see ``load_checkpoint``."""
     state = load_checkpoint(output, which)

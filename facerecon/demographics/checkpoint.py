@@ -8,8 +8,8 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from facerecon.quantization import compress, expand
 from facerecon.demographics.network import DemographicsNetwork, NetworkConfig, fold
+from facerecon.quantization import compress, expand
 from facerecon.types import FaceReconError
 
 FILE = "demographics.safetensors"

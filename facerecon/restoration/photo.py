@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,10 +12,11 @@ from facerecon.faces.align import similarity_from_points, warp
 from facerecon.faces.masks import PERSON, FaceMasks
 from facerecon.faces.paste import crop_mask, paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
-from facerecon.types import UPSCALES, Face, FaceReconError, Image, RestoredFace
+from facerecon.types import UPSCALES, Face, FaceReconError, Image, Restoration, RestoredFace
 
 CROP_SIZES = (256, 384, 512, 768, 1024)  # pixels; a crop is about as fine as the photo
 MAX_OUTPUT_PIXELS = 64_000_000
+MAX_WORKING_PIXELS = 16_000_000  # of the photo that heads are rebuilt from
 
 SURROUNDINGS = 1.4  # times a crop's width: hair, ears and neck
 
@@ -86,6 +88,27 @@ def invented_mask(masks: FaceMasks, matrix: np.ndarray, size: int, fidelity: flo
     own = cv2.GaussianBlur(own, (0, 0), MASK_SOFTNESS * size)
     share = min(1.0, (1 - fidelity) / (1 - FULLY_MASKED))
     return crop_mask(size) * (1 - share * (1 - own))
+
+
+def reconstruction_sources(
+    photo: Image, restoration: Restoration, sharp: Sequence[bool] | None = None
+) -> list[tuple[Image, int]]:
+    """For each face the image its head is rebuilt from, and how many times larger than the photo that is.
+
+    Where the photo is sharp it is the photo; elsewhere the photo with the restored
+    faces, large enough to hold all that the restored crops show. ``sharp`` says so for each
+    face where it was decided before; by default ``is_sharp`` does.
+    """
+    sharp = [is_sharp(face) for face in restoration.faces] if sharp is None else sharp
+    dull = [face for face, clear in zip(restoration.faces, sharp) if not clear]
+    if not dull:
+        return [(photo, 1)] * len(restoration.faces)
+    wanted = max(1.0 / face.quality["resolution"] for face in dull)
+    fitting = [s for s in UPSCALES if s == 1 or photo.shape[0] * photo.shape[1] * s * s <= MAX_WORKING_PIXELS]
+    scale = next((s for s in fitting if s >= wanted), fitting[-1])
+    ready = scale == restoration.upscale
+    image = restoration.image if ready else paste_faces(photo, restoration.faces, scale)
+    return [(photo, 1) if clear else (image, scale) for clear in sharp]
 
 
 def align_face(photo: Image, index: int, face: Face) -> RestoredFace:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from facerecon.pipeline import FaceReconstructor, reconstruction_sources
-from facerecon.restoration.photo import align_face, enlarge, finish_face, is_sharp
+from facerecon.pipeline import FaceReconstructor
+from facerecon.restoration.photo import align_face, enlarge, finish_face, is_sharp, reconstruction_sources
 from facerecon.types import Demographics, Face, Image, Reconstruction, Restoration, RestoredFace
 from facerecon.video.reading import Frame
 from facerecon.video.store import Table

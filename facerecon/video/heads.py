@@ -12,7 +12,8 @@ from pyarrow import parquet
 from facerecon.export import Clip
 from facerecon.images import atomic_write
 from facerecon.outputs import pose_degrees
-from facerecon.pipeline import FaceReconstructor, reconstruction_sources
+from facerecon.pipeline import FaceReconstructor
+from facerecon.restoration.photo import reconstruction_sources
 from facerecon.scaling import scale_parameters
 from facerecon.types import Face, Image, Reconstruction
 from facerecon.video.analysis import Wishes

@@ -19,7 +19,7 @@ from train.checkpointing import save_weights
 from train.detail.config import CONFIGS
 from train.detail.data import DetailBatches
 from train.detail.objective import Objective
-from train.loop import last_step, optimise, resume
+from train.loop import add_options, last_step, optimise, resume
 from train.precision import MasterAdamW, to_bfloat16
 
 
@@ -55,13 +55,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="folder of train.detail.prepare")
     parser.add_argument("--config", choices=list(CONFIGS), default="small")
     parser.add_argument("--output", default="runs/detail/run")
-    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
-    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
-    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--save-seconds", type=float, default=120)
+    add_options(parser)
     return parser.parse_args(argv)
 
 

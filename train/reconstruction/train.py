@@ -20,7 +20,7 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import save_weights
 from train.landmarks.data import stream, to_unit
-from train.loop import last_step, optimise, resume
+from train.loop import add_options, last_step, optimise, resume
 from train.precision import MasterAdamW, to_bfloat16
 from train.reconstruction.config import CONFIGS, TrainConfig
 from train.reconstruction.data import ReconstructionBatches
@@ -74,13 +74,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--head", help="head model, instead of the shipped one")
     parser.add_argument("--trunk", help="landmark network whose trunk to begin with")
     parser.add_argument("--init", help="weights of an earlier run to begin with")
-    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
-    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
-    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--log-every", type=int, default=20)
-    parser.add_argument("--save-seconds", type=float, default=120)
+    add_options(parser, log_every=20)
     return parser.parse_args(argv)
 
 

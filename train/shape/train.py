@@ -18,7 +18,7 @@ from facerecon.head import HeadModel
 from facerecon.quantization import expand
 from facerecon.reconstruction.metric_shape import MetricShape
 from train.checkpointing import save_weights
-from train.loop import last_step, optimise, resume
+from train.loop import add_options, last_step, optimise, resume
 from train.precision import MasterAdamW
 from train.shape.config import CONFIGS, TrainConfig
 from train.shape.data import ShapeBatches
@@ -66,15 +66,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", default="runs/shape/run")
     parser.add_argument("--head", help="head model, instead of the shipped one")
     parser.add_argument("--init", help="weights of an earlier run to begin with")
-    parser.add_argument("--resume", help="'latest' or a checkpoint folder")
     parser.add_argument("--without", choices=("embedding", "features"), help="leave one of the two inputs out")
     parser.add_argument("--weights", nargs="*", default=[], metavar="LOSS=WEIGHT", help="other weights of losses")
-    parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
-    parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--save-seconds", type=float, default=120)
+    add_options(parser)
     return parser.parse_args(argv)
 
 
