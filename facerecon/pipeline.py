@@ -16,6 +16,7 @@ import numpy as np
 from facerecon import __version__
 from facerecon.checkpoints import WEIGHTS, checkpoint_version, find_checkpoint
 from facerecon.faces.choose import choose_faces
+from facerecon.faces.masks import FaceMasks
 from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
     align_face,
@@ -27,7 +28,7 @@ from facerecon.restoration.photo import (
     reconstruction_sources,
 )
 from facerecon.restoration.scoring import add_scores
-from facerecon.scaling import head_in_photo, scale_face
+from facerecon.scaling import head_in_photo, scale_face, scale_masks
 from facerecon.steps import StepListener, Steps
 from facerecon.types import (
     Demographics,
@@ -140,7 +141,7 @@ class FaceReconstructor:
         """Rebuilds heads."""
         from facerecon.reconstruction.reconstructor import HeadReconstructor
 
-        return HeadReconstructor.from_pretrained(device=self.device, head=self.head)
+        return HeadReconstructor.from_pretrained(device=self.device, head=self.head, parser=self.parser)
 
     def load(self, restoration: bool = True, reconstruction: bool = True) -> None:
         """Loads what the next call needs now, so that it does not wait; raises FaceReconError as that call would."""
@@ -254,7 +255,8 @@ class FaceReconstructor:
             restorations = self.restore_found(photos, chosen, fidelity, upscale, extras=extras)
         with steps.step("reconstruct"):
             work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
-            heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
+            masks = [face.parts for restoration in restorations for face in restoration.faces]
+            heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options, masks)
         total = time.perf_counter() - started
         seconds = {name: took / len(photos) for name, took in {**steps.seconds, "total": total}.items()}
         for restoration, rebuilt in zip(restorations, heads):
@@ -334,7 +336,9 @@ class FaceReconstructor:
         if fidelity >= 1 or not faces or self.parser is None:
             return faces
         masks = self.parser.predict(photos, [face.face for face in faces])
-        return [replace(f, mask=invented_mask(m, f.matrix, len(f.restored), fidelity)) for f, m in zip(faces, masks)]
+        return [
+            replace(f, mask=invented_mask(m, f.matrix, len(f.restored), fidelity), parts=m) for f, m in zip(faces, masks)
+        ]
 
     def reconstruct_found(
         self,
@@ -344,6 +348,7 @@ class FaceReconstructor:
         detail: bool,
         focal_px: float | None,
         options: ReconstructionOptions | None = None,
+        masks: Sequence[FaceMasks | None] = (),
     ) -> list[list[Reconstruction]]:
         """:meth:`reconstruct` where the faces are known.
 
@@ -351,11 +356,15 @@ class FaceReconstructor:
             work: for each face of all photos an image and how many times larger than the photo
                 it is, as :func:`reconstruction_sources` gives them.
             chosen: for each photo a list of (index, face), perhaps empty.
+            masks: what the photo shows around each face, where that was judged before.
 
         The others are those of :meth:`reconstruct`.
         """
         flat = [pair for found in chosen for pair in found]
         scales = [scale for _, scale in work]
+        further = {} if options is None else {"options": options}
+        if any(m is not None for m in masks) and getattr(self.reconstructor, "parser", None) is not None:
+            further["masks"] = [m and scale_masks(m, scale) for m, scale in zip(masks, scales)]
         heads = iter(
             self.reconstructor.reconstruct(
                 [image for image, _ in work],
@@ -363,7 +372,7 @@ class FaceReconstructor:
                 demographics=[demographics] * len(flat),
                 focal_px=[None if focal_px is None else focal_px * scale for scale in scales],
                 textured=detail,
-                **({} if options is None else {"options": options}),
+                **further,
             )
         )
         pairs = iter(zip(flat, scales))

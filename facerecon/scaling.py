@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from facerecon.faces.masks import FaceMasks
 from facerecon.types import Face, HeadParameters, Reconstruction
 
 
@@ -25,7 +26,17 @@ def scale_face(face: Face, scale: int) -> Face:
     if scale == 1:
         return face
     box = rescale_pixels(face.box.reshape(2, 2), scale).reshape(4)
-    return replace(face, box=box, points=rescale_pixels(face.points, scale))
+    scaled = replace(face, box=box, points=rescale_pixels(face.points, scale))
+    if face.landmarks is None:
+        return scaled
+    return replace(scaled, landmarks=rescale_pixels(face.landmarks, scale), landmark_errors=face.landmark_errors * scale)
+
+
+def scale_masks(masks: FaceMasks, scale: int) -> FaceMasks:
+    """The same masks for a photo ``scale`` times the size."""
+    linear = masks.matrix[:, :2] / scale
+    shift = masks.matrix[:, 2] + linear @ np.full(2, 0.5 * (1 - scale))
+    return replace(masks, matrix=np.column_stack((linear, shift)))
 
 
 def head_in_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:

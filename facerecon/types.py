@@ -37,11 +37,15 @@ class Face:
         points: (5, 2) float32 in pixels: the eye at the left of the picture, the
             eye at its right, nose tip, mouth corner at the left, at the right.
         score: the detector's confidence in [0, 1].
+        landmarks: (68, 2) float32 in pixels, iBUG order, where they were seen and may be trusted.
+        landmark_errors: (68,) float32, pixels that each is expected to be off.
     """
 
     box: np.ndarray
     points: np.ndarray
     score: float = 1.0
+    landmarks: np.ndarray | None = None
+    landmark_errors: np.ndarray | None = None
 
     @property
     def size(self) -> float:
@@ -160,6 +164,7 @@ class RestoredFace:
         quality: sharpness and agreement scores by name.
         mask: (S, S) float32 in [0, 1], where the restored crop counts when it is pasted; None for all but its rim.
         surroundings: the hair and neck round the face: a restored crop (S, S, 3) and its matrix (2, 3); None without.
+        parts: ``facerecon.faces.FaceMasks`` of the photo, where they were needed.
     """
 
     index: int
@@ -170,6 +175,7 @@ class RestoredFace:
     quality: dict[str, float] = field(default_factory=dict)
     surroundings: tuple[Image, np.ndarray] | None = None
     mask: np.ndarray | None = None
+    parts: Any = None
 
 
 @dataclass

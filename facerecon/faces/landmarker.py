@@ -108,7 +108,7 @@ class FaceLandmarker:
         return Landmarks(points, spread, _confidence(points, spread))
 
     def refine(self, image: Image, faces: Sequence[Face]) -> list[Face]:
-        """The faces of a photo with better points, where the landmarks are to be trusted.
+        """The faces of a photo with better points and with landmarks, where those are to be trusted.
 
         Where detector and landmarks agree, their errors average out: the points are the mean. Where they do not, as on
         profiles, on which detectors of five points fail, the landmarks are right more often.
@@ -117,10 +117,11 @@ class FaceLandmarker:
             return []
         found = self.predict(image, faces, mirrored=False)
         five, out = points_from_landmarks(found.points), []
-        for face, points, sure in zip(faces, five, found.confidence):
+        for i, (face, points, sure) in enumerate(zip(faces, five, found.confidence)):
             apart = np.linalg.norm(points - face.points, axis=1).mean()
             points = points if apart > AGREEMENT * face.size else (points + face.points) / 2
-            out.append(replace(face, points=points.astype(np.float32)) if sure >= TRUSTED else face)
+            better = {"points": points.astype(np.float32), "landmarks": found.points[i], "landmark_errors": found.spread[i]}
+            out.append(replace(face, **better) if sure >= TRUSTED else face)
         return out
 
     def _first_crop(self, place: Face | np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -42,6 +42,14 @@ class Appearance:
     iris_pattern: np.ndarray
     iris: np.ndarray
     pupil: np.ndarray
+    _broad: dict[tuple, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def broad(self, rows: slice, columns: slice, sigma: float) -> np.ndarray:
+        """The colours of a part without patterns finer than ``sigma`` texels: (R, C, 3), worked out once."""
+        key = (rows.start, rows.stop, columns.start, columns.stop, sigma)
+        if key not in self._broad:
+            self._broad[key] = cv2.GaussianBlur(self.lab[rows, columns], (0, 0), sigma)
+        return self._broad[key]
 
 
 def write(path: Path, pictures: dict[str, np.ndarray], uv_count: int) -> None:

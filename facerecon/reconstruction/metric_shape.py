@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from facerecon.checkpoints import CheckpointError, checkpoint_version, find_checkpoint, load_network
@@ -24,6 +25,8 @@ from facerecon.types import Demographics, Face, Image
 
 YEARS = 100.0
 AGE_EDGE = 1e-3  # of a century: ages stay so far inside of 0 to 100
+ROUNDED_FROM = "rounded_from"
+"""Metadata of a checkpoint that was stored anew in fewer bits: the version of the file before."""
 PEOPLE = 5  # numbers that age, gender and ancestry take
 KNOWN = PEOPLE + 3  # and which of the three are known
 
@@ -123,6 +126,14 @@ class MetricShape(nn.Module):
         )
 
 
+def encoder_versions(path: Path) -> set[str]:
+    """Versions of an encoder's checkpoint: its own, and that of the file whose weights it holds in fewer bits."""
+    file = next(iter(sorted(path.glob("*.safetensors"))), path) if path.is_dir() else path
+    with safe_open(str(file), "pt") as handle:
+        before = (handle.metadata() or {}).get(ROUNDED_FROM)
+    return {checkpoint_version(path)} | ({before} if before else set())
+
+
 def bounded(start: Tensor, move: Tensor, limit: float) -> Tensor:
     """``start`` moved, where steps grow small toward ``limit``; no move leaves it as it is."""
     inside = (start / limit).clamp(-0.999, 0.999)
@@ -152,7 +163,7 @@ class MetricShaper:
         """Of ``weights/shape`` and ``weights/identity``; None where one is missing or the encoder is another by now."""
         try:
             network = MetricShape.from_pretrained()
-            if network.config.encoder != checkpoint_version(find_checkpoint("reconstruction")):
+            if network.config.encoder not in encoder_versions(find_checkpoint("reconstruction")):
                 return None
             return cls(network, IdentityEncoder.from_pretrained(device))
         except CheckpointError:

@@ -22,6 +22,7 @@ from facerecon.head.demographics import describe as in_numbers
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.detail import Detailer, trust_in
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
+from facerecon.reconstruction.fitting import fit_landmarks
 from facerecon.reconstruction.fusion import contradictions, reconcile
 from facerecon.reconstruction.metric_shape import MetricShaper
 from facerecon.reconstruction.quality import assess
@@ -55,6 +56,7 @@ class HeadReconstructor:
         shaper: gives the shape in the encoder's place; pose and expression stay.
         parser: tells the texture what is hair, background or something in front; the texture judges by itself without.
         detailer: adds wrinkles and folds.
+        fits: whether heads are brought to the landmarks of faces that have them.
     """
 
     def __init__(
@@ -65,24 +67,27 @@ class HeadReconstructor:
         shaper: MetricShaper | None = None,
         parser: FaceParser | None = None,
         detailer: Detailer | None = None,
+        fits: bool = True,
     ) -> None:
         if encoder.config.identity > len(head.identity_labels) or encoder.config.expression != len(head.expression_labels):
             raise FaceReconError("The reconstruction checkpoint belongs to another head model.")
         self.encoder, self.head, self.estimator = encoder.eval(), head, estimator
-        self.shaper, self.parser, self.detailer = shaper, parser, detailer
+        self.shaper, self.parser, self.detailer, self.fits = shaper, parser, detailer, fits
         parameter = next(encoder.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.size = encoder.config.trunk.image_size
 
     @classmethod
     def from_pretrained(
-        cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True
+        cls, device: str = "auto", head: HeadModel | None = None, path: str | Path | None = None, metric: bool = True,
+        parser: FaceParser | None = None,
     ) -> HeadReconstructor:
         """Loads ``weights/reconstruction`` or a safetensors file, ``weights/demographics``; where they are there
         ``weights/shape`` with ``weights/identity``, if trained on this encoder, ``weights/parsing`` and ``weights/detail``.
 
         Args:
             metric: False leaves the shape to the encoder.
+            parser: the one to use, where it is loaded already.
 
         Raises:
             FaceReconError: no checkpoint was found, or it does not fit.
@@ -92,7 +97,8 @@ class HeadReconstructor:
         encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
         head, estimator = head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device)
-        return cls(encoder, head, estimator, shaper, FaceParser.shipped(device), Detailer.shipped(head, device))
+        parser = parser or FaceParser.shipped(device)
+        return cls(encoder, head, estimator, shaper, parser, Detailer.shipped(head, device))
 
     def encode(
         self,
@@ -148,6 +154,10 @@ class HeadReconstructor:
                     parameters = put_shape(own, self.geometry(own)[1], measured, self.head)
                 if options.person is not None:
                     parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
+                face = faces[start + i]
+                if self.fits and face.landmarks is not None and face.landmark_errors is not None:
+                    count = 0 if options.person is not None else self.encoder.config.identity
+                    parameters = fit_landmarks(parameters, face.landmarks, face.landmark_errors, self.head, count)
                 found.append((parameters, crop))
         return found
 
@@ -160,19 +170,21 @@ class HeadReconstructor:
         texture_sources: Sequence[Image] | None = None,
         textured: bool = True,
         options: ReconstructionOptions = ReconstructionOptions(),
+        masks: Sequence[FaceMasks | None] | None = None,
     ) -> list[Reconstruction]:
         """Heads with texture and, where ``weights/detail`` is there, detail; arguments and errors as for :meth:`encode`.
 
         Args:
             texture_sources: photos of the same framing to take the texture from, instead of ``images``.
             textured: False leaves texture and detail out.
+            masks: what the photos show around each face, where that was judged before.
         """
         started = time.perf_counter()
         encoded = self._encode(images, faces, demographics, focal_px, options)
         share = (time.perf_counter() - started) / max(len(faces), 1)
         out, sources = [], list(texture_sources or images)
         started = time.perf_counter()
-        masks = self.parser.predict(sources, faces) if textured and self.parser is not None else [None] * len(faces)
+        masks = self._masks(sources, faces, masks) if textured else [None] * len(faces)
         parsed = (time.perf_counter() - started) / max(len(faces), 1)
         for i, ((parameters, crop), source) in enumerate(zip(encoded, sources)):
             vertices, landmarks = self.geometry(parameters)
@@ -189,6 +201,16 @@ class HeadReconstructor:
             quality = assess(crop, faces[i].points, landmarks, parameters)
             out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds, detail))
         return out
+
+    def _masks(
+        self, sources: list[Image], faces: Sequence[Face], known: Sequence[FaceMasks | None] | None
+    ) -> list[FaceMasks | None]:
+        masks = list(known or [None] * len(faces))
+        new = [i for i, m in enumerate(masks) if m is None]
+        if new and self.parser is not None:
+            for i, seen in zip(new, self.parser.predict([sources[i] for i in new], [faces[i] for i in new])):
+                masks[i] = seen
+        return masks
 
     def paint(
         self,

@@ -115,5 +115,5 @@ def personal(
     lab = prior.lab.copy()
     part = lab[rows, columns]
     where = (where * atlas.skin[rows, columns])[..., None]
-    part += where * (wanted - cv2.GaussianBlur(part, (0, 0), PATTERN * side[0]))
+    part += where * (wanted - prior.broad(rows, columns, PATTERN * side[0]))
     return replace(prior, lab=lab)

@@ -43,15 +43,14 @@ def _spread(values, faces, face_index, barycentric, out):
 
 
 @njit(cache=True, nogil=True)
-def _gather(image, weights, faces, face_index, barycentric, total, sums):
+def _gather(image, weights, faces, face_index, barycentric, sums):
     height, width = face_index.shape
     for y in range(height):
         for x in range(width):
             face = face_index[y, x]
-            if face >= 0:
+            if face >= 0 and weights[y, x] != 0:
                 for corner in range(3):
                     vertex, share = faces[face, corner], barycentric[y, x, corner]
-                    total[vertex] += share
                     share *= weights[y, x]
                     sums[vertex, 0] += share
                     for channel in range(image.shape[2]):
@@ -113,6 +112,7 @@ class TextureAtlas:
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)
         self.mirror = self._mirror(uv, uv_faces)
+        self._total = self._weights_about()
         self._border = self._nearest_inside(GUTTER * size)
         self._fringe = self._nearest_inside(2.0)
 
@@ -135,10 +135,16 @@ class TextureAtlas:
         """
         image, weights = np.ascontiguousarray(image, np.float32), np.ascontiguousarray(weights, np.float32)
         count = len(self.template)
-        total, sums = np.zeros(count, np.float64), np.zeros((count, image.shape[2] + 1), np.float64)
-        _gather(image, weights, self.faces, self.face_index, self.barycentric, total, sums)
+        sums = np.zeros((count, image.shape[2] + 1), np.float64)
+        _gather(image, weights, self.faces, self.face_index, self.barycentric, sums)
         means = sums[:, 1:] / np.maximum(sums[:, :1], 1e-9)
-        return means.astype(np.float32), (sums[:, 0] / np.maximum(total, 1e-9)).astype(np.float32)
+        return means.astype(np.float32), (sums[:, 0] / self._total).astype(np.float32)
+
+    def _weights_about(self) -> np.ndarray:
+        """(V,) float64, what the texels around each vertex weigh together."""
+        sums, ones = np.zeros((len(self.template), 1)), np.ones((self.size, self.size), np.float32)
+        _gather(np.zeros((self.size, self.size, 0), np.float32), ones, self.faces, self.face_index, self.barycentric, sums)
+        return np.maximum(sums[:, 0], 1e-9)
 
     def flip(self, image: np.ndarray) -> np.ndarray:
         """The texture (S, S, C), at most 4 channels, as it looks on the mirrored head."""

@@ -99,8 +99,10 @@ def add_mirror(
     other += atlas.spread(atlas.graph.membrane(shade, known, reach=SHADE_REACH, stiffness=1.0))
     share = (1 - weight) * other_weight
     total = weight + share
-    mixed = lab + (share / np.maximum(total, 1e-6))[..., None] * (other - lab)
-    return mixed, total, np.where(weight > share, likeness, other_likeness)
+    other -= lab
+    other *= (share / np.maximum(total, 1e-6))[..., None]
+    other += lab
+    return other, total, np.where(weight > share, likeness, other_likeness)
 
 
 def fill_skin(
@@ -109,7 +111,9 @@ def fill_skin(
 ) -> np.ndarray:
     """The mean skin, (S, S, 3), in the photo's tone and meeting its colours where they end."""
     scale = np.array([tone.light, tone.chroma, tone.chroma], np.float32)
-    matched = tone.skin + scale * (prior.lab - tone.prior)
+    matched = (prior.lab - tone.prior).astype(np.result_type(tone.skin, prior.lab, scale), copy=False)
+    matched *= scale
+    matched += tone.skin
     difference, known = atlas.gather(lab - matched, weight * likeness**2 * ramp(facing, *STEADY_FACING))
     matched += atlas.spread(atlas.graph.membrane(difference, known, reach=SKIN_REACH))
     matched[..., 0] += tone.grain * prior.pores
@@ -159,5 +163,9 @@ def complete(
     facing = np.maximum(texels.facing, atlas.flip(texels.facing[..., None]))
     skin = fill_skin(lab, total, likeness, facing, atlas, prior, tone)
     hair, cover = fill_hair(lab, total, likeness, atlas, prior, tone)
-    fill = skin + cover[..., None] * (hair - skin)
-    return fill + total[..., None] * (lab - fill), weight
+    # In place: pages of new pictures cost more than the arithmetic.
+    for upper, share, lower in ((hair, cover, skin), (lab, total, hair)):
+        upper -= lower
+        upper *= share[..., None]
+        upper += lower
+    return lab, weight

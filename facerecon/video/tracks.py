@@ -117,10 +117,14 @@ class FaceTracker:
             return [(moved, False) for moved in flowed]
         starts = [moved or face for moved, face in zip(flowed, faces)]
         seen = self.landmarker.predict(image, starts, looks=1, mirrored=False)
-        return [
-            (corrected(start, points, 1.0 if moved is None else LANDMARK_WEIGHT), True) if sure >= FOLLOWED else (moved, False)
-            for start, moved, points, sure in zip(starts, flowed, points_from_landmarks(seen.points), seen.confidence)
-        ]
+        out: list[tuple[Face | None, bool]] = []
+        for i, (start, moved, points) in enumerate(zip(starts, flowed, points_from_landmarks(seen.points))):
+            if seen.confidence[i] < FOLLOWED:
+                out.append((moved, False))
+                continue
+            face = corrected(start, points, 1.0 if moved is None else LANDMARK_WEIGHT)
+            out.append((replace(face, landmarks=seen.points[i], landmark_errors=seen.spread[i]), True))
+        return out
 
     def _look(self, image: Image) -> set[int]:
         """Brings tracks and detections together; returns the numbers that were seen."""
@@ -201,7 +205,9 @@ def blend(followed: Face, found: Face, with_points: bool = True) -> Face:
     w = DETECTION_WEIGHT
     box = (1 - w) * followed.box + w * found.box
     points = (1 - w) * followed.points + w * found.points if with_points else followed.points
-    return replace(found, box=box.astype(np.float32), points=points.astype(np.float32))
+    marks = found if with_points else followed
+    seen = {"landmarks": marks.landmarks, "landmark_errors": marks.landmark_errors}
+    return replace(found, box=box.astype(np.float32), points=points.astype(np.float32), **seen)
 
 
 def _face(box: Any, points: Any, score: float) -> Face:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from facerecon.quantization import compress
+from facerecon.checkpoints import checkpoint_version, find_checkpoint
+from facerecon.quantization import compress, expand
 from facerecon.faces.align import template_points
 from facerecon.head import HeadModel
 from facerecon.reconstruction import metric_shape
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
 from facerecon.reconstruction.metric_shape import (
-    MetricShape, MetricShapeConfig, MetricShaper, ShapeCode, known_numbers, stated_numbers,
+    MetricShape, MetricShapeConfig, MetricShaper, ShapeCode, encoder_versions, known_numbers, stated_numbers,
 )  # fmt: skip
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.reconstruction.trunk import TrunkConfig
 from facerecon.types import Demographics, Face, PersonShape, ReconstructionOptions
+from train.reconstruction.shrink import shrink
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
 FEATURES = 64 + 32 * 4  # hidden layer, and cells of the last maps
@@ -119,8 +121,23 @@ def test_a_network_of_another_encoder_is_passed_by(tmp_path, monkeypatch):
     save_file(compress(made.state_dict()), place / "shape.safetensors", {"config": json.dumps(made.config.to_dict())})
     monkeypatch.setattr("facerecon.checkpoints.WEIGHTS", tmp_path)
     monkeypatch.setattr(metric_shape, "find_checkpoint", lambda name: tmp_path / name)
-    monkeypatch.setattr(metric_shape, "checkpoint_version", lambda path: "this-one")
+    monkeypatch.setattr(metric_shape, "encoder_versions", lambda path: {"this-one", "before"})
     assert MetricShaper.shipped() is None
-    monkeypatch.setattr(metric_shape, "checkpoint_version", lambda path: "of-another")
+    monkeypatch.setattr(metric_shape, "encoder_versions", lambda path: {"of-another"})
     monkeypatch.setattr(metric_shape.IdentityEncoder, "from_pretrained", classmethod(lambda cls, device: StandInIdentity()))
     assert MetricShaper.shipped().network.config == made.config
+
+
+def test_an_encoder_stored_in_fewer_bits_keeps_its_metric_shape(tmp_path):
+    torch.manual_seed(0)
+    state = HeadEncoder(EncoderConfig(TINY)).state_dict()
+    save_file(compress(state), tmp_path / "before.safetensors")
+    after = shrink(tmp_path / "before.safetensors", tmp_path / "small")
+    assert encoder_versions(after.parent) == {checkpoint_version(tmp_path / "before.safetensors"), checkpoint_version(after.parent)}
+    assert after.stat().st_size < 0.85 * (tmp_path / "before.safetensors").stat().st_size
+    kept = expand(load_file(after))
+    assert all(torch.allclose(kept[k], v, atol=0.02 * float(v.abs().max()) + 1e-3) for k, v in state.items())
+
+
+def test_the_shipped_metric_shape_belongs_to_the_shipped_encoder():
+    assert MetricShape.from_pretrained().config.encoder in encoder_versions(find_checkpoint("reconstruction"))

@@ -92,7 +92,8 @@ class Landmarks:
             there = min(self.detector.detect(image), key=lambda f: np.abs(f.points - face.points).sum())
             points[row, 36:42], points[row, 42:48] = there.points[0], there.points[1]
             points[row, [30, 48, 54]] = there.points[2:]
-        return SimpleNamespace(points=points, confidence=np.full(len(faces), self.sure))
+        spread = np.ones((len(faces), 68))
+        return SimpleNamespace(points=points, spread=spread, confidence=np.full(len(faces), self.sure))
 
 
 def test_landmarks_follow_a_face_that_flow_loses_until_they_are_unsure_too(monkeypatch):

@@ -15,7 +15,7 @@ class LossWeights:
     Those from ``vertices`` to ``lighting`` need the truth of a synthetic face.
     """
 
-    landmarks: float = 60.0  # 0.02 crop sides
+    landmarks: float = 90.0  # 0.02 crop sides
     vertices: float = 0.6  # 4 mm
     shape: float = 2.0  # 3 mm
     rotation: float = 3.0  # 0.15

@@ -24,7 +24,7 @@ from train.reconstruction.config import TrainConfig
 SYNTHETIC_DAMAGE = 0.4  # rendered faces were degraded when they were drawn
 PHOTO_DAMAGE = 0.6
 DETECTOR_NOISE = 0.012  # of the crop's side: how far a detector's five points lie from the landmarks'
-EXTREME_YAW = 3.0  # photos are drawn more often, up to this much, the further the face is turned
+EXTREME_YAW = 3.0  # faces are drawn more often, up to this much, the further the face is turned
 
 
 class ReconstructionBatches(Dataset):
@@ -48,13 +48,15 @@ class ReconstructionBatches(Dataset):
         self.labels = dict(np.load(real / "labels.npz"))
         self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
         self.size = config.encoder.trunk.image_size
+        turned = turned_chance(self.truth["landmarks"])
+        self.turned = turned / turned.sum()
         chance = turned_chance(self.labels["landmarks"])
         true = self.labels["true"]
         self.kinds = [(np.flatnonzero(mask), chance[mask] / chance[mask].sum()) for mask in (true, ~true) if mask.any()]
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, step * self.ranks + self.rank))
-        rows = [self.render(int(i), rng) for i in rng.integers(0, len(self.truth["age"]), self.config.synthetic)]
+        rows = [self.render(int(i), rng) for i in rng.choice(len(self.turned), self.config.synthetic, p=self.turned)]
         for (chosen, chance), count in zip(self.kinds, (self.config.true, self.config.labelled)):
             rows += [self.photo(int(i), rng) for i in rng.choice(chosen, count, p=chance)]
         names = rows[0]

@@ -1,4 +1,4 @@
-"""Reconstructed contours over real photos, to look at.
+"""Reconstructed contours over real photos, to look at; ``best.png`` and ``worst.png`` by how well the head fits the points found.
 
     python -m train.reconstruction.overlay_sheet --data DATA/eval/UTKFace DATA/eval/FairFace --output OUT --count 60
 """
@@ -18,7 +18,7 @@ from facerecon.types import Image
 from train.data.packs import FacePack
 from train.reconstruction.evaluate import find_faces
 
-SIDE, COLUMNS, ROWS = 320, 5, 4
+SIDE, COLUMNS, ROWS, RANKED = 320, 5, 4, 10
 CONTOURS = (
     (range(17), False), (range(17, 22), False), (range(22, 27), False), (range(27, 31), False), (range(31, 36), False),
     (range(36, 42), True), (range(42, 48), True), (range(48, 60), True), (range(60, 68), True),
@@ -43,6 +43,12 @@ def spread_names(pack: FacePack, count: int) -> list[int]:
     return [int(i) for i in np.linspace(0, len(pack) - 1, min(count, len(pack)))]
 
 
+def sheet_of(tiles: list[Image]) -> Image:
+    """Tiles of one size in rows of ``COLUMNS``."""
+    tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
+    return np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,10 +71,10 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "overlays.json").write_text(json.dumps(scores, indent=1))
     for page, start in enumerate(range(0, len(tiles), COLUMNS * ROWS)):
-        part = tiles[start : start + COLUMNS * ROWS]
-        part += [np.zeros_like(tiles[0])] * (-len(part) % COLUMNS)
-        sheet = np.vstack([np.hstack(part[i : i + COLUMNS]) for i in range(0, len(part), COLUMNS)])
-        save_image(args.output / f"overlays_{page}.png", sheet)
+        save_image(args.output / f"overlays_{page}.png", sheet_of(tiles[start : start + COLUMNS * ROWS]))
+    order = sorted(range(len(tiles)), key=lambda i: -scores[i]["landmark_fit"])
+    for name, chosen in (("best", order[:RANKED]), ("worst", order[::-1][:RANKED])):
+        save_image(args.output / f"{name}.png", sheet_of([tiles[i] for i in chosen]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,152 @@
+"""A head brought to landmarks: the encoder sees the whole face at once, landmarks where its parts end.
+
+The most likely head given both, as model fitting has it since Blanz and Vetter (SIGGRAPH 1999): the encoder's
+head is the middle of a normal distribution, landmarks are seen with the errors that their network expects of itself.
+A few Gauss-Newton steps over pose, identity and expression find it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+import cv2
+import numpy as np
+import torch
+from scipy.linalg import cho_factor, cho_solve
+
+from facerecon.head import HeadModel
+from facerecon.head.landmarks import CONTOUR, slide_contour, surface_points
+from facerecon.reconstruction.camera import seen_yaw
+from facerecon.types import HeadParameters
+
+STEPS, ROUNDS = 3, 3
+"""Steps, and rounds of each until no coefficient leaves its range."""
+TURN_STD = math.radians(3.0)
+"""How far the encoder's rotation is off about each axis; where the head stands is left to the landmarks."""
+IDENTITY_STD = 0.5
+"""How far the encoder's identity coefficients are off, standard deviations of people."""
+EXPRESSION_STD = 0.08
+"""How far its expressions are off, which go from 0 to 1."""
+IDENTITY_LIMIT = 3.0
+ERROR = 0.7
+"""Standard deviation of a landmark in each direction, as a share of the distance it is expected to be off."""
+
+
+@torch.inference_mode()
+def fit_landmarks(
+    parameters: HeadParameters,
+    landmarks: np.ndarray,
+    errors: np.ndarray,
+    head: HeadModel,
+    identities: int = 80,
+) -> HeadParameters:
+    """The parameters moved so that the head's landmarks come nearer to those seen.
+
+    Args:
+        parameters: as the encoder says; focal length and mean stay.
+        landmarks: (68, 2) pixels of the photo, iBUG order.
+        errors: (68,) pixels, how far each is expected to be off.
+        head: the head model that the parameters belong to.
+        identities: how many of the identity coefficients may move, the first ones; 0 leaves the shape as it is.
+    """
+    wanted, expressions = np.asarray(landmarks, np.float64), len(parameters.expression)
+    sure = np.repeat(1 / (np.maximum(np.asarray(errors, np.float64), 1e-6) * ERROR), 2)
+    start = np.concatenate((parameters.identity[:identities], parameters.expression)).astype(np.float64)
+    pull = np.concatenate((np.full(3, TURN_STD**-2), np.full(3, 1e-6), np.full(identities, IDENTITY_STD**-2), np.full(expressions, EXPRESSION_STD**-2)))
+    low = np.concatenate((np.full(identities, -IDENTITY_LIMIT), np.zeros(expressions)))
+    high = np.concatenate((np.full(identities, IDENTITY_LIMIT), np.ones(expressions)))
+    now = start.clip(low, high)
+    if head not in _POINTS:
+        _POINTS[head] = _Points(head)
+    # Landmarks are linear in the coefficients but for the contact of the eyelids and the slide of the contour, which are small.
+    marks, ways = _marks(parameters, head), _POINTS[head].ways(parameters, head, identities)
+    turned = np.zeros(3)
+    for _ in range(STEPS):
+        pixels, slopes = _seen(parameters, marks + ways @ (now - start), ways)
+        slopes *= sure[:, None]
+        right = slopes.T @ ((wanted - pixels).ravel() * sure) + pull * np.concatenate((-turned, np.zeros(3), start - now))
+        step = _bounded(slopes.T @ slopes + np.diag(pull), right, low - now, high - now)
+        now = (now + step[6:]).clip(low, high)
+        turned += step[:3]  # small: turns add up
+        parameters = _moved(parameters, step[:6])
+    return _with(parameters, now, identities)
+
+
+class _Points:
+    """The landmarks' triangles of a head and nothing else: what their points owe to coefficients, (K, U, 3) metres."""
+
+    def __init__(self, head: HeadModel) -> None:
+        corners = torch.cat((head.landmark_triangles.flatten(), head.contour_triangles.flatten()))
+        used, local = corners.unique(return_inverse=True)
+        still, turning = local.split((head.landmark_triangles.numel(), head.contour_triangles.numel()))
+        self.still = still.view_as(head.landmark_triangles), head.landmark_barycentric
+        self.turning = turning.view_as(head.contour_triangles), head.contour_barycentric, head.contour_yaw
+        first = head.mean_coefficients.shape[1]
+        self.identity, self.expression = (
+            basis.unflatten(1, (-1, 3))[:, used].contiguous() for basis in (head.shape_basis[first:], head.expression_basis)
+        )
+
+    def ways(self, parameters: HeadParameters, head: HeadModel, identities: int) -> np.ndarray:
+        """(68, 3, K) where each coefficient of identity and expression takes landmarks, seen from where the lens is."""
+        weights = head.mean_weights(parameters)
+        parts = self.identity[:identities] * (weights @ head.identity_scale), self.expression * (weights @ head.expression_scale)
+        basis = torch.cat(parts)
+        contour = slide_contour(basis, _yaw(parameters).expand(len(basis)), *self.turning)
+        fixed = surface_points(basis, *self.still)[:, CONTOUR:]
+        return torch.cat((contour, fixed), dim=1).permute(1, 2, 0).double().numpy()
+
+
+_POINTS: WeakKeyDictionary[HeadModel, _Points] = WeakKeyDictionary()
+
+
+def _yaw(parameters: HeadParameters) -> torch.Tensor:
+    pose = (torch.from_numpy(np.asarray(v, np.float32))[None] for v in (parameters.rotation, parameters.translation_m))
+    return seen_yaw(*pose)
+
+
+def _marks(parameters: HeadParameters, head: HeadModel) -> np.ndarray:
+    """Landmarks (68, 3) metres of the head."""
+    code = (torch.from_numpy(np.asarray(v, np.float32))[None] for v in (parameters.identity, parameters.expression))
+    return head.landmarks(head.vertices(*code, head.mean_weights(parameters)), _yaw(parameters))[0].double().numpy()
+
+
+def _seen(parameters: HeadParameters, marks: np.ndarray, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (68, 3) of the head in the photo, (68, 2), and how they move with turn, shift and coefficients (136, 6 + K)."""
+    rotation, focal = np.asarray(parameters.rotation, np.float64), float(parameters.focal_px)
+    arms = marks @ rotation.T
+    x, y, z = (arms + parameters.translation_m).T
+    near, none = focal / -z, np.zeros(len(x))
+    pixels = np.asarray(parameters.principal_point, np.float64) + np.stack((near * x, -near * y), 1)
+    lens = np.stack((np.stack((near, none, -near * x / z), 1), np.stack((none, -near, near * y / z), 1)), 1)
+    turn = np.stack([np.cross(axis, arms) for axis in np.eye(3)], 2)
+    return pixels, np.concatenate((lens @ turn, lens, (lens @ rotation) @ ways), axis=2).reshape(2 * len(x), -1)
+
+
+def _bounded(normal: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Solves for a step (6 + K,) whose last K numbers stay within ``low`` and ``high``; those beyond are held at them."""
+    free, step = np.ones(len(right), bool), np.zeros(len(right))
+    for _ in range(ROUNDS):
+        known = right[free] - normal[np.ix_(free, ~free)] @ step[~free]
+        step[free] = cho_solve(cho_factor(normal[np.ix_(free, free)], check_finite=False), known, check_finite=False)
+        beyond = free.copy()
+        beyond[6:] &= (step[6:] < low) | (step[6:] > high)
+        beyond[:6] = False
+        step[6:] = step[6:].clip(low, high)
+        if not beyond.any():
+            break
+        free &= ~beyond
+    return step
+
+
+def _moved(parameters: HeadParameters, pose: np.ndarray) -> HeadParameters:
+    rotation = cv2.Rodrigues(pose[:3])[0] @ parameters.rotation
+    translation = parameters.translation_m + pose[3:]
+    return replace(parameters, rotation=rotation.astype(np.float32), translation_m=translation.astype(np.float32))
+
+
+def _with(parameters: HeadParameters, coefficients: np.ndarray, identities: int) -> HeadParameters:
+    identity = np.array(parameters.identity, np.float32)
+    identity[:identities] = coefficients[:identities]
+    return replace(parameters, identity=identity, expression=coefficients[identities:].astype(np.float32))

@@ -1,0 +1,44 @@
+"""Stores an encoder's trunk in 6 bits instead of 8.
+
+    python -m train.reconstruction.shrink --weights runs/reconstruction/reconstruction.safetensors --output weights/reconstruction
+
+The version of the file before stays in the metadata, so that a metric shape trained on it is still used.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from facerecon.checkpoints import checkpoint_version
+from facerecon.quantization import compress, expand
+from facerecon.reconstruction.metric_shape import ROUNDED_FROM
+
+COARSE = ("trunk.",)
+
+
+def shrink(weights: Path, output: Path) -> Path:
+    """Writes ``reconstruction.safetensors`` into a folder and returns its place."""
+    with safe_open(str(weights), "pt") as handle:
+        metadata = handle.metadata() or {}
+    metadata.setdefault(ROUNDED_FROM, checkpoint_version(weights))
+    stored = compress(expand(load_file(weights)), COARSE)
+    output.mkdir(parents=True, exist_ok=True)
+    save_file(stored, output / "reconstruction.safetensors", metadata)
+    return output / "reconstruction.safetensors"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder")
+    args = parser.parse_args()
+    print(shrink(args.weights, args.output))
+
+
+if __name__ == "__main__":
+    main()
