@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("what", choices=("rendered", "agreement", "modes", "people", "landmarks", "likeness"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--coarse-too", action="store_true", help="the coarse encoder's numbers as well, not for photos")
+    parser.add_argument("--coarse-too", action="store_true", help="rendered, agreement, modes: the coarse encoder's numbers as well")
     parser.add_argument("--peers", help="likeness: a Python that has dlib-bin and face-recognition-models")
     parser.add_argument("--limit", type=int, default=60, help="likeness: photos")
     args = parser.parse_args()
