@@ -93,7 +93,7 @@ class DetectorOptions:
 
     face_detector: Annotated[
         str, typer.Option("--face-detector", help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_PHOTOS)
-    ] = "mtcnn"
+    ] = "facerecon"
     detection_threshold: Annotated[
         float | None,
         typer.Option("--detection-threshold", min=0, max=1, help="Least score of a face.", rich_help_panel=_PHOTOS),
