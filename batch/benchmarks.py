@@ -102,6 +102,14 @@ BENCHMARKS = {
         "Vertex errors of the metric shape on rendered heads.", "train.shape.evaluate", "a folder of train.shape.prepare",
         arguments=("rendered", "--data", "{data}", "--coarse-too"),
     ),
+    "metric-agreement": Benchmark(
+        "Whether shapes look of the true gender, ancestry and age.", "train.shape.evaluate", "a folder of train.shape.prepare",
+        arguments=("agreement", "--data", "{data}", "--coarse-too"),
+    ),
+    "metric-modes": Benchmark(
+        "What the finer modes of identity are worth.", "train.shape.evaluate", "a folder of train.shape.prepare",
+        arguments=("modes", "--data", "{data}"),
+    ),
     "metric-people": Benchmark(
         "Spread of one person's shapes, with and without the metric shape.", "train.shape.evaluate", "a folder in LFW's layout",
         arguments=("people", "--data", "{data}"),

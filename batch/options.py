@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from batch.config import apply_config
+from facerecon.faces.detect import DEFAULT
 
 # Exit codes of every command.
 OK = 0
@@ -93,7 +94,7 @@ class DetectorOptions:
 
     face_detector: Annotated[
         str, typer.Option("--face-detector", help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_PHOTOS)
-    ] = "mtcnn"
+    ] = DEFAULT
     detection_threshold: Annotated[
         float | None,
         typer.Option("--detection-threshold", min=0, max=1, help="Least score of a face.", rich_help_panel=_PHOTOS),

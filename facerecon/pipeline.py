@@ -48,7 +48,7 @@ _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor"
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
 _OPTIONAL = {
     "detector": ("detector", "landmarker"),
-    "restorer": ("identity", "quality", "colour", "parsing"),
+    "restorer": ("identity", "quality", "colour", "texture", "parsing"),
     "reconstructor": ("shape", "identity", "parsing", "detail", "skin"),
 }
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.precision import MasterAdamW
+from train.progress import RunLog
 
 SMOOTHING = 0.95  # of the numbers on the progress line
 
@@ -66,24 +67,31 @@ def optimise(
     """
     began = saved = time.monotonic()
     smooth: dict[str, float] = {}
+    log = RunLog(output, first, accelerator.is_main_process)
     for step, batch in enumerate(batches, start=first):
         loss, logs = losses(_to(batch, accelerator), step)
         optimizer.zero_grad()
         loss.backward()
-        if accelerator.num_processes > 1:
-            for parameter in network.parameters():
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        share_gradients(accelerator, optimizer)
         optimizer.step(cosine_lr(step, schedule.steps, schedule.lr))
         smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
-        if step % args.log_every == 0 and accelerator.is_main_process:
+        if step % args.log_every == 0:
             rate = (step - first + 1) / (time.monotonic() - began)
-            told = " ".join(f"{k} {v:.4g}" for k, v in smooth.items())
-            print(f"{step}/{schedule.steps} {rate:.2f} steps/s loss {loss.item():.4g} {told}", flush=True)
+            log.tell(step, f"of {schedule.steps}, {rate:.2f} steps/s", {"loss": loss.item(), **smooth})
         if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
             save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
             saved = time.monotonic()
+    log.close()
     if accelerator.is_main_process:
         save_checkpoint(output, last_step(schedule, args), {"optimizer": optimizer.state_dict()})
+
+
+def share_gradients(accelerator: Accelerator, optimizer: MasterAdamW) -> None:
+    """The mean of the processes' gradients, in each of them."""
+    if accelerator.num_processes > 1:
+        for parameter in optimizer.model_parameters:
+            if parameter.grad is not None:
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
 
 
 def _to(values: Any, accelerator: Accelerator) -> Any:

@@ -82,7 +82,7 @@ class DemographicsEstimator:
     Args:
         network: a folded network, on its device and in its dtype.
         temperatures: divisor of the logits of each head.
-        detector: finds the face of photos that come without one; MTCNN by default, made when it is needed.
+        detector: finds the face of photos that come without one; the default one, refined, made when it is needed.
     """
 
     def __init__(

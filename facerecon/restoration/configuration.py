@@ -21,7 +21,10 @@ class RestorationConfig:
         transformer_heads: attention heads.
         cleaner_channels: of the levels of the faithful half, from the finest.
         cleaner_blocks: residual blocks of each of its levels, going down; the same going up, but for the coarsest.
-        cleaner_coarsest: side at which it sees a face first, pixels.
+        coarse_size: side at which a face is cleaned first, pixels.
+        coarse_patch: pixel-unshuffle factor of the network that does.
+        coarse_channels: of its levels.
+        coarse_blocks: of its levels, as ``cleaner_blocks``.
     """
 
     image_size: int = 256
@@ -35,7 +38,10 @@ class RestorationConfig:
     transformer_heads: int = 6
     cleaner_channels: tuple[int, ...] = (64, 128, 160)
     cleaner_blocks: tuple[int, ...] = (2, 2, 5)
-    cleaner_coarsest: int = 128
+    coarse_size: int = 128
+    coarse_patch: int = 2
+    coarse_channels: tuple[int, ...] = (48, 96, 192)
+    coarse_blocks: tuple[int, ...] = (1, 2, 5)
 
     @property
     def grid(self) -> int:
@@ -56,12 +62,13 @@ CONFIGS = {
     "tiny": RestorationConfig(
         image_size=32, channels=(16, 16), blocks=1, codebook_size=16, code_dim=8,
         transformer_dim=16, transformer_layers=1, transformer_heads=2,
-        cleaner_channels=(16, 16), cleaner_blocks=(1, 1), cleaner_coarsest=16,
+        cleaner_channels=(16, 16), cleaner_blocks=(1, 1), coarse_size=16, coarse_channels=(8, 16), coarse_blocks=(1, 1),
     ),
     "small": RestorationConfig(),
     "paper": RestorationConfig(
         image_size=512, patch=2, channels=(64, 128, 128, 256, 512), codebook_size=1024, code_dim=256,
         transformer_dim=512, transformer_layers=9, transformer_heads=8,
         cleaner_channels=(64, 128, 256, 512), cleaner_blocks=(4, 4, 4, 4),
+        coarse_channels=(64, 128, 256, 512), coarse_blocks=(4, 4, 4, 4),
     ),
 }

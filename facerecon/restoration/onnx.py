@@ -66,7 +66,7 @@ class OnnxFaceRestorer(FaceRestorer):
 
     def __init__(self, path: str | Path) -> None:
         self.session = open_session(path, *_KIND)
-        self.device = torch.device("cpu")
+        self.device, self.texture = torch.device("cpu"), None
 
     @property
     def size(self) -> int:

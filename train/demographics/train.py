@@ -26,6 +26,7 @@ from train.demographics.data import Batches, Faces
 from train.demographics.objective import losses
 from train.landmarks.data import stream, to_unit
 from train.precision import MasterAdamW, to_bfloat16
+from train.progress import RunLog
 
 SCHEDULE = 10_000  # resolution of the cosine
 MIXUP_ALPHA = 0.3
@@ -122,7 +123,7 @@ def train(args: argparse.Namespace) -> None:
         save_checkpoint(output, step, parts)
 
     print(f"{len(faces)} faces, {sum(p.numel() for p in network.parameters()):,} parameters", flush=True)
-    saved, losses_seen, done = progress.seconds, [], first
+    saved, losses_seen, done, log = progress.seconds, [], first, RunLog(output, first)
     for step, (crops, index) in enumerate(stream(batches, first, config.steps, args.workers), start=first):
         share = progress.share(step)
         if share >= 1:
@@ -138,10 +139,11 @@ def train(args: argparse.Namespace) -> None:
         done = step + 1
         if done % 50 == 0:
             rate = (done - first) * config.batch / max(progress.seconds - (state["seconds"] if state else 0.0), 1e-6)
-            print(f"{done} {share:.1%} {rate:.0f}/s loss {np.mean(losses_seen[-50:]):.4f}", flush=True)
+            log.tell(done, f"{share:.1%} {rate:.0f}/s", {"loss": float(np.mean(losses_seen[-50:]))})
         if progress.seconds - saved > args.save_seconds:
             keep(done)
             saved = progress.seconds
+    log.close()
     keep(done)
     averaged, weights = averaged_network(network, optimizer, batches, config)
     facts = {"config": config.network.to_dict(), "steps": done, "minutes": progress.seconds / 60, "faces": len(faces)}

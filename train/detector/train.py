@@ -25,7 +25,9 @@ from train.detector.losses import detection_losses
 from train.detector.scenes import Composer
 from train.detector.sources import Backgrounds, FaceMixture
 from train.landmarks.data import stream
+from train.loop import share_gradients
 from train.precision import MasterAdamW, to_bfloat16
+from train.progress import RunLog
 
 SCHEDULE = 10_000  # resolution of the cosine
 SMOOTHING = 0.98
@@ -52,7 +54,7 @@ def train(args: argparse.Namespace) -> Path:
     batches, stop = SceneBatches(composer, config, args.seed, rank), min(config.steps, args.stop_at or config.steps)
     began = saved = time.monotonic()
     smooth: dict[str, float] = {}
-    done = first
+    done, log = first, RunLog(output, first, accelerator.is_main_process)
     for step, (pictures, targets) in enumerate(stream(batches, first, stop, args.workers), start=first):
         seconds = time.monotonic() - began + before
         share = max(step / config.steps, seconds / (60 * args.minutes) if args.minutes else 0.0)
@@ -62,19 +64,18 @@ def train(args: argparse.Namespace) -> Path:
         parts = detection_losses(seen, targets.to(accelerator.device), config.size, config.size)
         optimizer.zero_grad()
         (parts["confidence"] + config.box_weight * parts["box"] + config.point_weight * parts["points"]).backward()
-        if ranks > 1:
-            for parameter in network.parameters():
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+        share_gradients(accelerator, optimizer)
         optimizer.step(cosine_lr(round(share * SCHEDULE), SCHEDULE, config.lr, warmup=SCHEDULE // 25))
         done = step + 1
         smooth = {k: smooth.get(k, v.item()) * SMOOTHING + v.item() * (1 - SMOOTHING) for k, v in parts.items()}
-        if done % args.log_every == 0 and accelerator.is_main_process:
-            rate = (done - first) * len(pictures) / (time.monotonic() - began)
-            print(f"{done} {share:.1%} {rate:.0f}/s " + " ".join(f"{k} {v:.3f}" for k, v in smooth.items()), flush=True)
+        if done % args.log_every == 0:
+            rate = (done - first) * len(pictures) * ranks / (time.monotonic() - began)
+            log.tell(done, f"{share:.1%} {rate:.0f}/s", smooth)
         if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
             save_checkpoint(output, done, {"optimizer": optimizer.state_dict(), "seconds": seconds})
             write(output / "detector.pt", network, optimizer, config, done, seconds)
             saved = time.monotonic()
+    log.close()
     seconds = time.monotonic() - began + before
     if accelerator.is_main_process:
         save_checkpoint(output, done, {"optimizer": optimizer.state_dict(), "seconds": seconds})

@@ -27,6 +27,7 @@ from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.identity.data import Batch, Faces, PeopleBatches
 from train.identity.losses import Attributes, Contrast, CosFace
 from train.precision import MasterAdamW, to_bfloat16
+from train.progress import RunLog
 
 TICKS = 10_000  # of the schedule, when it follows the clock
 CALIBRATION_STEP, CALIBRATION_BATCHES = 10**9, 16  # batches no training step draws
@@ -67,7 +68,7 @@ def train(args: argparse.Namespace) -> None:
         learner.load_state_dict(state["norms"], strict=False)
     print(f"{len(faces.person)} faces, {faces.named} people with names", flush=True)
     began = saved = time.monotonic()
-    step = first
+    step, log = first, RunLog(output, first)
     for step, batch in enumerate(_stream(batches, first, args.steps, args.workers), start=first):
         seconds = time.monotonic() - began + before
         tick, ticks = (seconds / (args.minutes * 60) * TICKS, TICKS) if args.minutes else (step, args.steps)
@@ -81,13 +82,13 @@ def train(args: argparse.Namespace) -> None:
             optimizer.step(cosine_lr(int(tick), ticks, args.lr, warmup=ticks // 20))
         if step % 20 == 0:
             rate = (step - first + 1) * args.pairs * 2 / (time.monotonic() - began)
-            told = " ".join(f"{name} {value.item():.3f}" for name, value in parts.items())
-            print(f"{step} {tick / ticks:.0%} {rate:.0f}/s {told}", flush=True)
+            log.tell(step, f"{tick / ticks:.0%} {rate:.0f}/s", {name: value.item() for name, value in parts.items()})
         if time.monotonic() - saved > args.save_seconds:
             norms = {k: v for k, v in learner.state_dict().items() if "running" in k}
             save_checkpoint(output, step + 1, {"optimizers": [o.state_dict() for o in optimizers], "norms": norms, "seconds": seconds})
             save_network(averaged(learner.network, optimizers[0], batches), output / "snapshot.safetensors")
             saved = time.monotonic()
+    log.close()
     save_network(averaged(learner.network, optimizers[0], batches), output / "identity.safetensors")
     print(f"finished after {step} steps", flush=True)
 

@@ -21,6 +21,7 @@ from train.landmarks.data import TEMPLATE, Crops, LandmarkBatches, Photos, empty
 from train.landmarks.network import LandmarkNetwork
 from train.landmarks.objective import distance_and_spread, huber
 from train.precision import MasterAdamW, to_bfloat16
+from train.progress import RunLog
 
 SCHEDULE = 100_000  # parts the schedule is counted in, when the clock ends it
 SAME_TWICE = 0.025  # of a face: the labeller's disagreement with itself above which its word is not taken
@@ -73,7 +74,7 @@ def train(args: argparse.Namespace) -> None:
         optimizer.load_state_dict(state["optimizer"])
     dataset = read_batches(args, size, template)
     began = saved = time.monotonic()
-    step = first
+    step, log = first, RunLog(output, first)
     for step, (crops, truth) in enumerate(stream(dataset, first, args.steps, args.workers), start=first):
         passed = spent + time.monotonic() - began
         progress = max(step / args.steps, passed / (60 * args.minutes)) if args.minutes else step / args.steps
@@ -90,11 +91,12 @@ def train(args: argparse.Namespace) -> None:
         optimizer.step(warm * cosine_lr(round(progress * SCHEDULE), SCHEDULE, args.lr, warmup=0))
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
-            told = " ".join(f"{name} {float(value):.5f}" for name, value in parts.items())
-            print(f"{step} {progress:.1%} {rate:.0f}/s loss {loss.item():.5f} {told}", flush=True)
+            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             keep(output, step + 1, spent + time.monotonic() - began, optimizer, network)
             saved = time.monotonic()
+    log.close()
     keep(output, step + 1, spent + time.monotonic() - began, optimizer, network)
 
 

@@ -119,7 +119,7 @@ def sheet(parser: FaceParser, root: Path, output: Path, limit: int | None) -> di
     from facerecon.faces import create_detector
 
     rows = [row for row in csv.DictReader(open(root / "degradations.csv")) if row["level"] == "heavy"][: limit or 30]
-    detector, tiles = create_detector("mtcnn", refine=True), []
+    detector, tiles = create_detector(refine=True), []
     for row in rows:
         clean, heavy = load_image(root / row["clean"]), load_image(root / row["file"])
         faces = detector.detect(clean)

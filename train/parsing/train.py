@@ -21,6 +21,7 @@ from train.landmarks.data import stream, to_unit
 from train.parsing.data import ParsingBatches, read_photos, read_renders
 from train.parsing.objective import partial_cross_entropy
 from train.precision import MasterAdamW, to_bfloat16
+from train.progress import RunLog
 
 SCHEDULE = 100_000  # parts the schedule is counted in, when the clock ends it
 LANDMARKS_WEIGHT, LABELS_WEIGHT = 0.5, 1.0
@@ -56,7 +57,7 @@ def train(args: argparse.Namespace) -> Path:
     if state:
         optimizer.load_state_dict(state["optimizer"])
     began = saved = time.monotonic()
-    step = first
+    step, log = first, RunLog(output, first)
     for step, (crops, allowed, weight) in enumerate(stream(batches(args, config.image_size), first, args.steps, args.workers), start=first):
         passed = spent + time.monotonic() - began
         progress = max(step / args.steps, passed / (60 * args.minutes)) if args.minutes else step / args.steps
@@ -69,11 +70,12 @@ def train(args: argparse.Namespace) -> Path:
         optimizer.step(warm * cosine_lr(round(progress * SCHEDULE), SCHEDULE, args.lr, warmup=0))
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
-            told = " ".join(f"{name} {float(value):.4f}" for name, value in parts.items())
-            print(f"{step} {progress:.1%} {rate:.0f}/s loss {loss.item():.4f} {told}", flush=True)
+            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict(), "spent": spent + time.monotonic() - began})
             saved = time.monotonic()
+    log.close()
     spent += time.monotonic() - began
     save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict(), "spent": spent})
     path = output / f"{NAME}.safetensors"

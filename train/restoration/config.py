@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("codebook", "cleaner", "transformer", "fidelity", "guidance", "colour")
+STAGES = ("codebook", "coarse", "cleaner", "transformer", "fidelity", "guidance", "colour", "texture")
 # Which weights a stage begins with, beside those of the cleaner.
-BEGINS_WITH = {"transformer": "codebook", "fidelity": "transformer", "guidance": "fidelity"}
+BEGINS_WITH = {"cleaner": "coarse", "transformer": "codebook", "fidelity": "transformer", "guidance": "fidelity"}
+# Stages that need to see whole faces before they look at parts of them.
+WHOLE_FACES = ("cleaner", "texture")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class StageConfig:
         adversarial_from: share of the steps after which the discriminator joins.
         muon: Muon instead of AdamW for convolutions and matrices.
         judge_lr: peak learning rate of the discriminator.
-        window: side of the crops, pixels; the network's own where None. Of the cleaner: of the part that it sees at full size.
+        window: side of the crops, pixels; the network's own where None. Of ``WHOLE_FACES``: of the part that is learned from.
     """
 
     steps: int
@@ -41,23 +43,29 @@ SMALL = {
     "transformer": StageConfig(700, lr=4e-4, code_weight=1.0),
     "fidelity": StageConfig(2400, 8, code_weight=0.02, adversarial_weight=0.01, adversarial_from=0.7),
     "guidance": StageConfig(1200, 16, lr=1e-3, code_weight=1.0, muon=True),
+    "coarse": StageConfig(4400, 32, 2.5e-3, muon=True),
     "cleaner": StageConfig(5600, 24, 2.5e-3, muon=True, window=128),
     "colour": StageConfig(420, 48, 2e-3, muon=True, window=128),
+    "texture": StageConfig(600, 16, 2e-3, muon=True, window=128),
 }
 TINY = {
     "codebook": StageConfig(6, 2, adversarial_weight=0.02),
     "transformer": StageConfig(6, 2, code_weight=1.0),
     "fidelity": StageConfig(6, 2, code_weight=0.02, adversarial_weight=0.02),
     "guidance": StageConfig(6, 2, code_weight=1.0),
+    "coarse": StageConfig(6, 2, muon=True),
     "cleaner": StageConfig(6, 2, muon=True, window=24),
     "colour": StageConfig(6, 2, muon=True, window=24),
+    "texture": StageConfig(6, 2, muon=True, window=24),
 }
 PAPER = {
     "codebook": StageConfig(1_500_000, 8, 7e-5, adversarial_weight=0.8, adversarial_from=0.02),
     "transformer": StageConfig(200_000, 8, 1e-4, code_weight=0.5),
     "fidelity": StageConfig(20_000, 8, 5e-5, code_weight=0.5, adversarial_weight=0.8, adversarial_from=0.0),
     "guidance": StageConfig(50_000, 16, 1e-4, code_weight=1.0),
+    "coarse": StageConfig(300_000, 16, 2e-4),
     "cleaner": StageConfig(300_000, 8, 2e-4, window=256),
     "colour": StageConfig(300_000, 16, 2e-4, window=256),
+    "texture": StageConfig(300_000, 16, 2e-4, window=256),
 }
 SCHEDULES = {"tiny": TINY, "small": SMALL, "paper": PAPER}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import warp
 from facerecon.restoration.conditioning import condition_vector
-from facerecon.restoration.degradations import degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
+from facerecon.restoration.degradations import LEVEL_SHARES, degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
+from facerecon.restoration.photo import SURROUNDINGS
 from facerecon.types import Demographics, Image
 from train.data.layouts import open_dataset
 from train.data.packs import FaceLabels
@@ -49,12 +50,37 @@ PACKS = (
     PackFraming("scut_fbp5500.tar", 0.6, (0.85, 1.15), layout="scut_fbp5500"),
     PackFraming("fairface_sharp.tar", 0.4, (0.95, 1.15), (0.5, 0.44), layout="fairface"),
 )
-# Photo pixels to a pixel of the crop; a turn by 8 degrees still finds all it needs.
-PHOTO_SCALES, TURNING_MARGIN = (0.75, 1.6), 1.14
-# Share of the pairs in which the face is small in its photo, so that what harmed the photo harmed the face more.
-SMALL_IN_PHOTO = 0.3
-# Shares of the pairs with noise as fine as the photo, from high sensitivity or film, and with scratches.
-GRAINY, SCRATCHED = 0.2, 0.06
+
+
+@dataclass(frozen=True)
+class PairKinds:
+    """How often what happens to the crops of a stage; shares of the pairs unless said otherwise.
+
+    Attributes:
+        levels: of damage, by name.
+        photo_scales: photo pixels to a pixel of the crop, from and to.
+        small_in_photo: the face is small in its photo, so that what harmed the photo harmed the face more.
+        grainy: noise as fine as the photo, from high sensitivity or film.
+        scratched: scratches.
+        plain: the chain that benchmarks use (``degrade(plain=True)``).
+        around: the face with its surroundings, as far out as they are restored.
+    """
+
+    levels: Mapping[str, float] = field(default_factory=lambda: LEVEL_SHARES)
+    photo_scales: tuple[float, float] = (0.75, 1.6)
+    small_in_photo: float = 0.3
+    grainy: float = 0.2
+    scratched: float = 0.06
+    plain: float = 0.0
+    around: float = 0.0
+
+
+DETAILED = PairKinds()
+# Seen small, a face in a good photo has nothing to mend, and fine noise is gone.
+SMALL = PairKinds(
+    {"clean": 0.03, "light": 0.1, "medium": 0.4, "heavy": 0.47}, (0.9, 1.4), 0.25, grainy=0.05, scratched=0.03, plain=0.5, around=0.2
+)
+TURNING_MARGIN = 1.14  # a turn by 8 degrees still finds all it needs
 FFHQ_FRAMING = PackFraming("FFHQ", 1.0, (0.6, 1.35), (0.5, 0.55))
 
 
@@ -92,7 +118,7 @@ class CleanFaces:
         """Number of a random image, by the weights of the packs."""
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.images) - 1)
 
-    def crop(self, i: int, rng: np.random.Generator, window: int, scale: float = 1.0) -> Image:
+    def crop(self, i: int, rng: np.random.Generator, window: int, scale: float = 1.0, zoom: float = 1.0) -> Image:
         """A random upright window of image ``i``, mirrored half of the time.
 
         Args:
@@ -100,10 +126,11 @@ class CleanFaces:
             rng: random numbers.
             window: its side, pixels of the image that comes back.
             scale: how many of these make one pixel of a network's crop.
+            zoom: of the face, beside that of its pack.
         """
         image, framing = self.images[i], self.framings[i]
         h, w = image.shape[:2]
-        zoom = rng.uniform(*framing.zoom) * self.size / 256 * scale
+        zoom = rng.uniform(*framing.zoom) * zoom * self.size / 256 * scale
         reach = framing.wander * self.size + max(self.size - window / scale, 0) / 2
         center = np.array(framing.center) * (w, h) + rng.uniform(-1, 1, 2) * reach * scale / zoom
         matrix = np.array([[zoom, 0, window / 2 - zoom * center[0]], [0, zoom, window / 2 - zoom * center[1]]])
@@ -118,7 +145,7 @@ def stated(labels: FaceLabels) -> Demographics:
 
 
 def sample_pair(
-    faces: CleanFaces, i: int, rng: np.random.Generator, window: int | None = None
+    faces: CleanFaces, i: int, rng: np.random.Generator, window: int | None = None, kinds: PairKinds = DETAILED
 ) -> tuple[Image, Image]:
     """One ``(clean, degraded)`` pair of ``window`` pixels of image ``i``; one in ten is monochrome or an old print.
 
@@ -126,8 +153,9 @@ def sample_pair(
     from photos whose pixels and compression blocks are larger, smaller and slanted.
     """
     window = window or faces.size
-    scale = float(np.exp(rng.uniform(*np.log(PHOTO_SCALES))))
-    clean = faces.crop(i, rng, math.ceil(window * scale * TURNING_MARGIN), scale)
+    scale = float(np.exp(rng.uniform(*np.log(kinds.photo_scales))))
+    zoom = rng.uniform(1 / SURROUNDINGS, 1) if rng.random() < kinds.around else 1.0
+    clean = faces.crop(i, rng, math.ceil(window * scale * TURNING_MARGIN), scale, zoom)
     clean = np.clip(clean * rng.uniform(0.85, 1.1), 0, 255).astype(np.uint8) if rng.random() < 0.3 else clean
     kind = rng.random()
     if kind < 0.05:
@@ -139,41 +167,60 @@ def sample_pair(
         source = old_photo(clean, rng)
     elif kind > 0.97:
         source = fade(clean, rng.uniform(0, 0.4))
-    unit = scale * faces.size / 256 * (rng.uniform(1, 2) if rng.random() < SMALL_IN_PHOTO else 1.0)
-    level = random_level(rng)
-    if rng.random() < GRAINY:
+    unit = scale * faces.size / 256 * (rng.uniform(1, 2) if rng.random() < kinds.small_in_photo else 1.0)
+    level = random_level(rng, kinds.levels)
+    if rng.random() < kinds.grainy:
         source = sensor_noise(source, rng.uniform(4, 26), rng, grey=rng.random() < 0.4)
         level = str(rng.choice(("clean", "light")))
-    if rng.random() < SCRATCHED:
+    if rng.random() < kinds.scratched:
         source = scratches(source, int(rng.integers(1, 7)), rng)
-    degraded = degrade(source, level, rng, unit)
+    degraded = degrade(source, level, rng, unit, plain=rng.random() < kinds.plain)
     matrix = cv2.getRotationMatrix2D((clean.shape[1] / 2, clean.shape[0] / 2), rng.normal(0, 4), 1 / scale)
     matrix[:, 2] += (window - len(clean)) / 2
     return warp(clean, matrix, window), warp(degraded, matrix, window)
 
 
 class PairDataset(Dataset):
-    """Pair number ``i``, and what is known of the person, is always the same: its generator is seeded by ``(seed, i)``."""
+    """Batch number ``i`` from ``first`` on: each pair, and what is known of its person, is always the same for its number.
 
-    def __init__(self, faces: CleanFaces, seed: int, start: int, length: int, window: int | None = None) -> None:
-        self.faces, self.seed, self.start, self.length, self.window = faces, seed, start, length, window
+    Args:
+        faces: what pairs are made of.
+        batch_size: pairs a batch, of one process.
+        seed: another one gives other pairs.
+        steps: first and last batch.
+        share: number of this process, and of all of them; they have different pairs.
+        window: side of the pairs, pixels; that of ``faces`` where None.
+        kinds: what happens to them.
+    """
+
+    def __init__(
+        self,
+        faces: CleanFaces,
+        batch_size: int,
+        seed: int,
+        steps: tuple[int, int],
+        share: tuple[int, int] = (0, 1),
+        window: int | None = None,
+        kinds: PairKinds = DETAILED,
+    ) -> None:
+        self.faces, self.batch_size, self.seed, self.steps, self.share = faces, batch_size, seed, steps, share
+        self.window, self.kinds = window, kinds
 
     def __len__(self) -> int:
-        return self.length
+        return (self.steps[1] - self.steps[0]) * self.batch_size
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         cv2.setNumThreads(0)
-        rng = np.random.default_rng((self.seed, self.start + i))
+        step, place = divmod(i, self.batch_size)
+        rank, ranks = self.share
+        rng = np.random.default_rng((self.seed, ((self.steps[0] + step) * ranks + rank) * self.batch_size + place))
         number = self.faces.draw(rng)
-        clean, degraded = sample_pair(self.faces, number, rng, self.window)
+        clean, degraded = sample_pair(self.faces, number, rng, self.window, self.kinds)
         return torch.from_numpy(clean), torch.from_numpy(degraded), torch.from_numpy(self.faces.conditions[number])
 
 
-def batches(
-    faces: CleanFaces, batch_size: int, first_step: int, last_step: int, seed: int, workers: int, window: int | None = None
-) -> Iterator:
-    """Batches ``first_step`` to ``last_step`` as uint8 (B, S, S, 3) pairs and (B, CONDITION_SIZE), whatever was run before."""
-    dataset = PairDataset(faces, seed, first_step * batch_size, (last_step - first_step) * batch_size, window)
+def batches(dataset: PairDataset, workers: int) -> Iterator:
+    """A dataset's batches as uint8 (B, S, S, 3) pairs and (B, CONDITION_SIZE)."""
     # A generator of its own: else each start would draw a number from the one that training uses.
     options = {"prefetch_factor": 4 if workers else None, "generator": torch.Generator()}
-    return iter(DataLoader(dataset, batch_size, num_workers=workers, **options))
+    return iter(DataLoader(dataset, dataset.batch_size, num_workers=workers, **options))

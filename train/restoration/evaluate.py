@@ -33,6 +33,7 @@ from facerecon.restoration.scoring import natural_faces
 from facerecon.types import Image
 from train.restoration.judges import RIVAL
 from train.restoration.perceptual import FeatureJudge, frechet_distance
+from train.restoration.registration import register
 from train.restoration.report import METHODS, markdown, sheet, summarise
 
 LEVELS = ("light", "medium", "heavy")
@@ -126,11 +127,12 @@ def results(pipeline: FaceReconstructor, samples: list[Sample]) -> Iterator[tupl
             yield s, {method: images[i] for method, images in by_method.items()}
 
 
-def measure(sample: Sample, method: str, image: Image, clean: Image) -> None:
-    """Adds the scores that need no judge."""
+def measure(sample: Sample, method: str, image: Image, clean: Image, registered: Image) -> None:
+    """Adds the scores that need no judge; ``registered`` is the clean photo laid over the degraded one."""
     mine, truth, scores = sample.inside(image), sample.inside(clean), sample.scores.setdefault(method, {})
     if method != CLEAN:
         scores |= {"psnr": psnr(mine, truth), "ssim": ssim(mine, truth)}
+        scores["psnr_registered"] = psnr(mine, sample.inside(registered))
     scores["sharpness"] = sharpness(mine)
     model = natural_faces()
     if model is not None:
@@ -170,7 +172,8 @@ def ask_judges(python: Path, folder: Path, samples: list[Sample]) -> None:
         seconds = judged["seconds"][RIVAL].get(sample.name)
         if seconds is not None:
             rival = load_image(folder / RIVAL / f"{sample.name}.png")
-            measure(sample, RIVAL, rival, load_image(sample.clean))
+            clean = load_image(sample.clean)
+            measure(sample, RIVAL, rival, clean, register(clean, load_image(sample.file)))
             sample.scores[RIVAL]["ms"] = seconds * 1000
 
 
@@ -190,8 +193,9 @@ def benchmark(
     """
     samples, images = read_samples(root, limit), output / "images"
     for sample, by_method in results(pipeline, samples):
+        registered = register(by_method[CLEAN], by_method[INPUT])
         for method, image in by_method.items():
-            measure(sample, method, image, by_method[CLEAN])
+            measure(sample, method, image, by_method[CLEAN], registered)
             save_image(images / method / f"{sample.name}.png", image)
     if peers:
         ask_judges(peers, images, samples)

@@ -1,4 +1,4 @@
-"""Writes the shipped checkpoints: ``restoration`` from ``guidance`` and ``cleaner``, ``colour`` from its own.
+"""Writes the shipped checkpoints: ``restoration`` from ``guidance`` and ``cleaner``, ``colour`` and ``texture`` from their own.
 
     python -m train.restoration.export --weights runs/restoration/small-weights --config small
 """
@@ -16,9 +16,10 @@ from torch import Tensor
 from facerecon.quantization import compress
 from facerecon.restoration import CONFIGS, CodeFormer, RestorationConfig
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, ColourNetwork
+from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureConfig, TextureNetwork
 
-# What generates needs its weights less exactly than what has to leave a good photo alone.
-COARSE = ("encoder.", "decoder.", "transforms.", "transformer.")
+# What generates, or mends what is ruined, needs its weights less exactly than what has to leave a good photo alone.
+COARSE = ("encoder.", "decoder.", "transforms.", "transformer.", "cleaner.coarse.")
 TRAINING_ONLY = ("codebook.sums", "codebook.usage")
 
 
@@ -26,8 +27,8 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     """Compressed checkpoints whose metadata holds the config; strict, so that a wrong config fails here.
 
     Args:
-        weights: folder that the stages wrote to; ``guidance`` and ``colour`` may be missing.
-        output: folder that gets ``restoration/`` and ``colour/``.
+        weights: folder that the stages wrote to; ``guidance``, ``colour`` and ``texture`` may be missing.
+        output: folder that gets a folder for each.
     """
     network = CodeFormer(CONFIGS[config_name])
     guided = weights / "guidance.safetensors"
@@ -37,14 +38,17 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
     written = [_write(compress(state, COARSE), network.config, output / "restoration" / "restoration.safetensors")]
-    if (weights / "colour.safetensors").is_file():
-        colour = ColourNetwork(COLOUR_CONFIGS[config_name])
-        colour.load_state_dict(load_file(weights / "colour.safetensors"))
-        written.append(_write(compress(colour.state_dict()), colour.config, output / "colour" / "colour.safetensors"))
+    every = ("",)
+    alone = {"colour": (ColourNetwork, COLOUR_CONFIGS, every), "texture": (TextureNetwork, TEXTURE_CONFIGS, ())}
+    for name, (build, configs, coarse) in alone.items():
+        if (weights / f"{name}.safetensors").is_file():
+            other = build(configs[config_name])
+            other.load_state_dict(load_file(weights / f"{name}.safetensors"))
+            written.append(_write(compress(other.state_dict(), coarse), other.config, output / name / f"{name}.safetensors"))
     return written
 
 
-def _write(stored: dict[str, Tensor], config: RestorationConfig | ColourConfig, path: Path) -> Path:
+def _write(stored: dict[str, Tensor], config: RestorationConfig | ColourConfig | TextureConfig, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(stored, path, {"config": json.dumps(config.to_dict()), "format": "pt"})
     return path

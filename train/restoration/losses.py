@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from facerecon.restoration.colour import FROM_YCC, TO_YCC
 
+
 def charbonnier(x: Tensor, y: Tensor) -> Tensor:
     """Smooth L1 per sample: (B, ...) to (B,)."""
     return ((x - y).float().square() + 1e-6).sqrt().flatten(1).mean(1)
@@ -35,12 +36,12 @@ def unsharp(x: Tensor, amount: float = 0.6) -> Tensor:
 
 def to_ycc(x: Tensor) -> Tensor:
     """RGB (B, 3, H, W) in [0, 1] to Y in [0, 1], Cb and Cr about zero."""
-    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(TO_YCC), x.float())
+    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(TO_YCC).to(x.device), x.float())
 
 
 def from_ycc(x: Tensor) -> Tensor:
     """The inverse of :func:`to_ycc`."""
-    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(FROM_YCC), x.float())
+    return torch.einsum("ij,bjhw->bihw", torch.from_numpy(FROM_YCC).to(x.device), x.float())
 
 
 class PatchDiscriminator(nn.Module):

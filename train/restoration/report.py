@@ -26,6 +26,7 @@ METHODS = {
 }
 COLUMNS = {
     "psnr": ("PSNR dB", "{:.2f}"),
+    "psnr_registered": ("registered", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "identity": ("identity (dlib)", "{:.3f}"),
     "landmarks": ("landmarks %", "{:.2f}"),

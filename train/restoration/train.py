@@ -11,32 +11,40 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from facerecon.restoration.autoencoder import CodebookAutoencoder
-from facerecon.restoration.cleaner import Cleaner
+from facerecon.restoration.cleaner import Cleaner, CoarseCleaner
 from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourNetwork
 from facerecon.restoration.configuration import CONFIGS
+from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureNetwork
 from train.checkpointing import load_checkpoint, save_checkpoint
 from train.landmarks.data import to_unit
 from train.precision import to_bfloat16
-from train.restoration.config import BEGINS_WITH, SCHEDULES, STAGES
-from train.restoration.data import CleanFaces, batches
-from train.restoration.losses import from_ycc, to_ycc
+from train.progress import RunLog
+from train.restoration.config import BEGINS_WITH, SCHEDULES, STAGES, WHOLE_FACES
+from train.restoration.data import DETAILED, SMALL, CleanFaces, PairDataset, batches
+from train.restoration.samples import samples
 from train.restoration.stages import Stage
 
 
 def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module, nn.Module | None]:
-    """The network of a stage and, after the first, the frozen stage-I network that names the true codes."""
+    """The network of a stage, and the frozen one it learns beside: the cleaner, or stage I, which names the true codes."""
     config = CONFIGS[config_name]
-    if stage in ("cleaner", "colour"):
-        return Cleaner(config) if stage == "cleaner" else ColourNetwork(COLOUR_CONFIGS[config_name]), None
+    if stage == "colour":
+        return ColourNetwork(COLOUR_CONFIGS[config_name]), None
+    if stage == "coarse":
+        return CoarseCleaner(config), None
+    if stage == "cleaner":
+        return with_coarse(Cleaner(config), weights), None
+    if stage == "texture":
+        cleaner = Cleaner(config)
+        cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
+        return TextureNetwork(TEXTURE_CONFIGS[config_name]), cleaner.eval()
     if stage == "codebook":
         return CodebookAutoencoder(config), None
     teacher, network = CodebookAutoencoder(config), CodeFormer(config)
@@ -44,7 +52,7 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
     missing, unexpected = network.load_state_dict(previous, strict=False)
     network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
-    network.cleaner.requires_grad_(False)  # a stage of its own
+    network.cleaner.requires_grad_(False)  # stages of its own
     new = {"transformer": ("transformer.", "transforms."), "guidance": ("transformer.modulation.",)}.get(stage, ())
     allowed = (*new, "cleaner.")
     if unexpected or any(not m.startswith(allowed) for m in missing):
@@ -52,27 +60,17 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     return network, teacher.eval()
 
 
-def save_samples(path: Path, network: nn.Module, clean: Tensor, degraded: Tensor) -> None:
-    """A sheet: degraded, restored at 0, 0.5 and 1 (or the reconstruction), clean."""
-    with torch.no_grad():
-        if isinstance(network, CodeFormer):
-            columns = [degraded, *(network(degraded, w) for w in (0.0, 0.5, 1.0)), clean]
-        elif isinstance(network, Cleaner):
-            columns = [degraded, network.coarse_to_fine(degraded), clean]
-        elif isinstance(network, ColourNetwork):
-            luma = to_ycc(clean)[:, :1]
-            columns = [luma.expand_as(clean), from_ycc(torch.cat([luma, network(luma)], 1)), clean]
-        else:
-            columns = [clean, network(clean.to(torch.bfloat16))[0]]
-    rows = torch.cat([c[:6].float().clamp(0, 1) for c in columns], 3)
-    sheet = (rows.permute(0, 2, 3, 1).flatten(0, 1) * 255).byte().numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+def with_coarse(cleaner: Cleaner, weights: Path) -> Cleaner:
+    """A cleaner that begins with what the stage before learned, and keeps it."""
+    cleaner.coarse.load_state_dict(load_file(weights / f"{BEGINS_WITH['cleaner']}.safetensors"))
+    cleaner.coarse.requires_grad_(False)
+    return cleaner
 
 
 def train(args: argparse.Namespace) -> None:
     """Runs a stage to its end, from the newest checkpoint if asked."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    rank, ranks = accelerator.process_index, accelerator.num_processes
     torch.manual_seed(args.seed)
     folder = Path(args.output) / f"{args.config}-{args.stage}"
     schedule = SCHEDULES[args.config][args.stage]
@@ -80,39 +78,51 @@ def train(args: argparse.Namespace) -> None:
     schedule = replace(schedule, **given)
     network, teacher = build(args.stage, args.config, Path(args.output) / f"{args.config}-weights")
     if args.init:
-        network.load_state_dict(load_file(args.init))
-    network = to_bfloat16(network).train()
-    if hasattr(network, "codebook"):
-        network.codebook.float()
-    stage = Stage(args.stage, network, schedule, to_bfloat16(teacher) if teacher else None)
-    if teacher:
-        teacher.codebook.float()
+        network.load_state_dict({**network.state_dict(), **load_file(args.init)})
+    network = half(network).train().to(accelerator.device)
+    stage = Stage(args.stage, network, schedule, half(teacher).to(accelerator.device) if teacher else None, accelerator)
     state = load_checkpoint(folder, args.resume)
-    first = state["step"] if state else 0
+    first, stop = state["step"] if state else 0, min(schedule.steps, args.stop_at or schedule.steps)
     if state:
         stage.load_state(state)
-    faces = CleanFaces(Path(args.data), CONFIGS[args.config].image_size, limit=args.limit)
+    elif rank:
+        torch.manual_seed(args.seed + rank)
+    coarse, config = args.stage == "coarse", CONFIGS[args.config]
+    faces = CleanFaces(Path(args.data), config.coarse_size if coarse else config.image_size, limit=args.limit)
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
-    began, last_save = time.monotonic(), time.monotonic()
-    stop = min(schedule.steps, args.stop_at or schedule.steps)
-    stream = batches(faces, schedule.batch_size, first, stop, args.seed, args.workers, None if args.stage == "cleaner" else schedule.window)
-    for step, (clean, degraded, condition) in enumerate(stream, start=first):
+    window, kinds = None if args.stage in WHOLE_FACES else schedule.window, SMALL if coarse else DETAILED
+    dataset = PairDataset(faces, schedule.batch_size, args.seed, (first, stop), (rank, ranks), window, kinds)
+    log = RunLog(folder, first, accelerator.is_main_process)
+    began = saved = time.monotonic()
+    for step, batch in enumerate(batches(dataset, args.workers), start=first):
+        clean, degraded, condition = (part.to(accelerator.device) for part in batch)
         clean, degraded = (to_unit(x, torch.float32) for x in (clean, degraded))
         logs = stage.step(step, clean, degraded, condition)
         if step % args.log_every == 0:
-            rate = (step - first + 1) * schedule.batch_size / (time.monotonic() - began)
-            print(f"{step} {rate:.1f}/s " + " ".join(f"{k} {v:.4f}" for k, v in logs.items()), flush=True)
-        if step % args.sample_every == 0:
-            save_samples(folder / "samples" / f"{step:06d}.png", network.eval(), clean, degraded)
+            rate = (step - first + 1) * schedule.batch_size * ranks / (time.monotonic() - began)
+            log.tell(step, f"of {schedule.steps}, {rate:.1f}/s", logs)
+        if step % args.sample_every == 0 and accelerator.is_main_process:
+            log.show(step, "samples", samples(network.eval(), clean, degraded))
             network.train()
-        if time.monotonic() - last_save > args.save_seconds:
+        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
             save_checkpoint(folder, step + 1, stage.state())
-            last_save = time.monotonic()
-    save_checkpoint(folder, stop, stage.state())
-    weights = Path(args.output) / f"{args.config}-weights"
-    weights.mkdir(parents=True, exist_ok=True)
-    averaged = {k: v.contiguous() for k, v in stage.optimizer.averaged_state(network).items()}
-    save_file(averaged, weights / f"{args.stage}.safetensors")
+            saved = time.monotonic()
+    log.close()
+    if accelerator.is_main_process:
+        save_checkpoint(folder, stop, stage.state())
+        weights = Path(args.output) / f"{args.config}-weights"
+        weights.mkdir(parents=True, exist_ok=True)
+        averaged = {k: v.cpu().contiguous() for k, v in stage.optimizer.averaged_state(network).items()}
+        save_file(averaged, weights / f"{args.stage}.safetensors")
+    accelerator.wait_for_everyone()
+
+
+def half(network: nn.Module) -> nn.Module:
+    """A network in bfloat16, but for the codebook, whose running sums need more."""
+    network = to_bfloat16(network)
+    if hasattr(network, "codebook"):
+        network.codebook.float()
+    return network
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:

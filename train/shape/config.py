@@ -17,6 +17,7 @@ class LossWeights:
     landmarks: float = 25.0  # 0.02 crop sides, photos
     demographics: float = 0.4  # 1.5
     prior: float = 0.05  # 0.4
+    consistency: float = 0.0  # age, gender and ancestry read from the whole shape; 0 leaves it out
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
     python -m train.shape.evaluate rendered --data runs/shape_test [--coarse-too]
     python -m train.shape.evaluate people --data DATA/eval/LFW
     python -m train.shape.evaluate landmarks --data DATA/eval/YTF
+    python -m train.shape.evaluate agreement --data runs/shape_test [--coarse-too]
+    python -m train.shape.evaluate modes --data runs/shape_test
     python -m train.shape.evaluate likeness --data DATA/eval/LFW --peers PYTHON
 
-``rendered`` reads what ``train.shape.prepare --synthetic runs/synthetic_test`` saw. Each prints JSON;
+``rendered``, ``agreement`` and ``modes`` read what ``train.shape.prepare --synthetic runs/synthetic_test`` saw, with
+``--described DATA/eval/UTKFace`` where photos are wanted in ``agreement``. Each prints JSON;
 ``--weights`` names another mapping network than the shipped one.
 """
 
@@ -24,11 +27,14 @@ from facerecon.metrics.geometry import umeyama, vertex_errors
 from facerecon.metrics.surfaces import chamfer_distance, normal_consistency, sample_surface
 from facerecon.reconstruction.metric_shape import MetricShape, MetricShaper, ShapeCode
 from facerecon.reconstruction.reconstructor import HeadReconstructor
+from train.shape.agreement import ShapeJudge
 from train.shape.data import load_part
-from train.shape.objective import look, with_stated
+from train.shape.objective import UNKNOWN, look, with_stated
+from train.shape.space import ShapeSpace
 
 SURFACES = 100  # heads whose surfaces are compared, which takes longest
 SAMPLES = 6000  # points of a surface
+KEPT = (0, 5, 10, 20, 40, 80)  # modes of identity
 
 
 @torch.inference_mode()
@@ -38,19 +44,66 @@ def rendered_benchmark(network: MetricShape | None, file: Path, head: HeadModel,
     ``as_drawn`` and ``damaged`` are the two looks at each face, ``told`` the first look with age, gender and
     ancestry stated. Medians over heads of a head's median distance in mm over the face's vertices.
     """
-    part = {k: torch.from_numpy(v) for k, v in load_part(file).items() if k != "encoder"}
-    rows = {k: v.float() for k, v in part.items()}
-    half = len(rows["age"]) // 2 if (part["row"][0] == part["row"]).sum() > 1 else len(rows["age"])
-    stated = tuple(rows[f"true_{name}"] for name in ("age", "gender", "ancestry"))
-    coarse = ShapeCode(rows["identity"], rows["age"], rows["gender"], rows["ancestry"])
-    free = coarse if network is None else look(network, rows)
-    told = with_stated(coarse if network is None else look(network, rows, stated), stated)
+    rows = read_rows(file)
+    half = len(rows["age"]) // 2 if (rows["row"][0] == rows["row"]).sum() > 1 else len(rows["age"])
+    stated = truth_of(rows)
+    free, told = shapes(network, rows), with_stated(shapes(network, rows, stated), stated)
     truth = neutral(head, ShapeCode(rows["true_identity"], *stated))
     heads = {"as_drawn": (neutral(head, free), slice(0, half)), "told": (neutral(head, told), slice(0, half))}
     if half < len(truth):
         heads["damaged"] = (heads["as_drawn"][0], slice(half, None))
     mask = head.masks["face"].numpy()
     return {name: compare(found[part], truth[part], head, mask, surfaces if name == "as_drawn" else 0) for name, (found, part) in heads.items()}
+
+
+def read_rows(file: Path) -> dict[str, torch.Tensor]:
+    """A prepared part as float32 tensors."""
+    return {k: torch.from_numpy(v).float() for k, v in load_part(file).items() if k != "encoder"}
+
+
+def truth_of(rows: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """True age (B,), gender (B,) and ancestry (B, 3), NaN where unknown."""
+    return tuple(rows[f"true_{name}"] for name in UNKNOWN)
+
+
+def shapes(network: MetricShape | None, rows: dict[str, torch.Tensor], stated=None) -> ShapeCode:  # noqa: ANN001
+    """What the network, told what is ``stated``, or without one the coarse encoder makes of rows."""
+    if network is not None:
+        return look(network, rows, stated)
+    return ShapeCode(*(rows[name] for name in ("identity", *UNKNOWN)))
+
+
+@torch.inference_mode()
+def agreement_benchmark(network: MetricShape | None, folder: Path, head: HeadModel) -> dict:
+    """How many shapes look like people of the true gender, ancestry and age group, in percent; ``truth`` are true shapes."""
+    judge, result = ShapeJudge(ShapeSpace(head)), {}
+    for name in ("rendered", "described"):
+        if (file := folder / f"{name}.npz").is_file():
+            rows = read_rows(file)
+            stated = truth_of(rows)
+            result[name] = judge.agreement(shapes(network, rows), *stated)
+            result[f"{name}_told"] = judge.agreement(with_stated(shapes(network, rows, stated), stated), *stated)
+            if "true_identity" in rows:
+                result[f"{name}_truth"] = judge.agreement(ShapeCode(rows["true_identity"], *stated), *stated)
+    return result
+
+
+@torch.inference_mode()
+def modes_benchmark(network: MetricShape | None, file: Path, head: HeadModel) -> dict:
+    """What fine modes of identity are worth: distances of faces in mm when all past the first so many are left at nought.
+
+    ``found`` keeps the rest as found, ``told`` the same with age, gender and ancestry stated, ``at_best`` keeps the truth.
+    """
+    rows, space = read_rows(file), ShapeSpace(head)
+    stated = truth_of(rows)
+    true = ShapeCode(rows["true_identity"], *stated)
+    codes = {"found": shapes(network, rows), "told": with_stated(shapes(network, rows, stated), stated), "at_best": true}
+    result = {}
+    for kept in KEPT:
+        cut = {k: ShapeCode(torch.cat((c.identity[:, :kept], 0 * c.identity[:, kept:]), 1), c.age, c.gender, c.ancestry) for k, c in codes.items()}
+        distances = {k: space.apart_mm(space.coordinates(c), space.coordinates(true)).mean().item() for k, c in cut.items()}
+        result[str(kept)] = {f"{k}_mm": round(d, 3) for k, d in distances.items()}
+    return result
 
 
 @torch.inference_mode()
@@ -113,17 +166,17 @@ def people(weights: Path | None, folder: Path) -> dict:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("rendered", "people", "landmarks", "likeness"))
+    parser.add_argument("what", choices=("rendered", "agreement", "modes", "people", "landmarks", "likeness"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--coarse-too", action="store_true", help="rendered: the coarse encoder's numbers as well")
+    parser.add_argument("--coarse-too", action="store_true", help="rendered, agreement, modes: the coarse encoder's numbers as well")
     parser.add_argument("--peers", help="likeness: a Python that has dlib-bin and face-recognition-models")
     parser.add_argument("--limit", type=int, default=60, help="likeness: photos")
     args = parser.parse_args()
-    if args.what == "rendered":
-        head, file = HeadModel.from_pretrained(), args.data / "rendered.npz"
+    if args.what in (measures := {"rendered": rendered_benchmark, "modes": modes_benchmark, "agreement": agreement_benchmark}):
+        head, place = HeadModel.from_pretrained(), args.data if args.what == "agreement" else args.data / "rendered.npz"
         networks = {"metric": MetricShape.from_pretrained(args.weights), **({"coarse": None} if args.coarse_too else {})}
-        result = {name: rendered_benchmark(network, file, head) for name, network in networks.items()}
+        result = {name: measures[args.what](network, place, head) for name, network in networks.items()}
     elif args.what == "likeness":
         from train.shape.likeness import likeness
 

@@ -13,6 +13,7 @@ from facerecon.reconstruction.camera import crop_points, yaw_of
 from facerecon.reconstruction.losses import known_mean, landmark_loss
 from facerecon.reconstruction.metric_shape import MetricShape, ShapeCode, known_numbers
 from train.shape.config import LossWeights
+from train.shape.consistency import ShapeReader, others_like
 from train.shape.data import Batch
 from train.shape.space import LandmarkPoints, ShapeSpace
 
@@ -31,6 +32,7 @@ class Objective:
     def __init__(self, head: HeadModel, weights: LossWeights) -> None:
         self.head, self.weights = head, asdict(weights)
         self.space, self.points = ShapeSpace(head), LandmarkPoints(head)
+        self.reader = ShapeReader(self.space) if weights.consistency else None
 
     def __call__(self, network: MetricShape, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum, and each loss by name (unweighted)."""
@@ -56,7 +58,8 @@ class Objective:
 
     def _rendered(self, code: ShapeCode, rows: dict[str, Tensor], stated) -> dict[str, Tensor]:  # noqa: ANN001
         truth = ShapeCode(rows["true_identity"], *(rows[f"true_{name}"] for name in UNKNOWN))
-        return {**self._truth(with_stated(code, stated), self.space.coordinates(truth)), **self._people_traits(code, rows)}
+        shape = with_stated(code, stated)
+        return {**self._truth(shape, self.space.coordinates(truth)), **self._people_traits(code, rows), **self._consistency(shape, truth)}
 
     def _scans(self, code: ShapeCode, rows: dict[str, Tensor], _) -> dict[str, Tensor]:  # noqa: ANN001
         return self._truth(code, rows["coefficients"])
@@ -72,7 +75,11 @@ class Objective:
         seen = crop_points(points, rows["rotation"], rows["scale"], rows["center"], rows["inverse_distance"])
         landmarks = landmark_loss(best_similarity(seen, rows["landmarks"]), rows["landmarks"]).mean()
         prior = shape.identity.square().mean()
-        return {"landmarks": landmarks, "prior": prior, **self._people_traits(code, rows)}
+        labels = with_stated(code, tuple(rows[f"true_{name}"] for name in UNKNOWN))
+        return {"landmarks": landmarks, "prior": prior, **self._people_traits(code, rows), **self._consistency(shape, others_like(labels))}
+
+    def _consistency(self, shape: ShapeCode, like: ShapeCode) -> dict[str, Tensor]:
+        return {} if self.reader is None else {"consistency": self.reader.consistency(shape, like).mean()}
 
     def _people(self, code: ShapeCode, rows: dict[str, Tensor], _) -> dict[str, Tensor]:  # noqa: ANN001
         """Distance within people over that between them, squared: shrinking all shapes toward one gains nothing, and

@@ -2,12 +2,14 @@
 
     python -m train.shape.prepare --synthetic runs/synthetic --real runs/real --people DATA/faces/LFW \
         --leave-out DATA/eval/LFW --output runs/shape
+    python -m train.shape.prepare --synthetic runs/synthetic_test --described DATA/eval/UTKFace --output runs/shape_test
 
 The mapping network learns from the face embedding and the head encoder's features alone, so
-that it trains in seconds once these are there. Four parts, each written when it is whole and
+that it trains in seconds once these are there. The parts, each written when it is whole and
 left alone by a second run: ``rendered.npz``, ``photos.npz`` (landmarks or pseudo-landmarks,
-age, gender, ancestry where known), ``people.npz`` (photos of people with names) and, with
-``--scans``, ``scans.npz``. :data:`SEEN` names the arrays that all parts have.
+age, gender, ancestry where known), ``people.npz`` (photos of people with names), with
+``--scans`` ``scans.npz``, and ``described.npz``, which no training reads. :data:`SEEN` names the
+arrays that all parts have.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import torch
 from torch.utils.data import Dataset
 
 from facerecon.checkpoints import checkpoint_version, find_checkpoint
+from facerecon.demographics import ancestry_weights
 from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.identity import IdentityEncoder
 from facerecon.images import ImageError, load_image
@@ -135,6 +138,28 @@ def labelled_photos(folder: Path, sizes: tuple[int, int], seed: int) -> tuple[Ca
     return cut, len(rows)
 
 
+def face_points(image: Image) -> tuple[np.ndarray, bool]:
+    """The five points (5, 2) of the face that fills a photo, and whether they were seen; else where they mostly are."""
+    five = find_points(image)
+    usual = np.array([[0.38, 0.44], [0.62, 0.44], [0.5, 0.55], [0.4, 0.66], [0.6, 0.66]])
+    return (usual * len(image), False) if five is None else (five, True)
+
+
+def described_photos(folder: Path, sizes: tuple[int, int]) -> tuple[Callable, int]:
+    """UTKFace's photos with their ages, genders and ancestries, to measure on."""
+    pack = open_dataset("utkface", folder)
+
+    def cut(index: int, rng: np.random.Generator) -> Pair:
+        image, labels = pack.image(index), pack.labels(index)
+        crop, face, _ = cut_pair(image, face_points(image)[0], sizes, rng, 0.0)
+        gender = np.nan if labels.gender is None else float(labels.gender == "male")
+        weights = ancestry_weights(labels.race, labels.ethnicity)
+        known = {"age": np.nan if labels.age is None else labels.age, "gender": gender, "ancestry": (np.nan,) * 3 if weights is None else weights}
+        return crop, face, {f"true_{name}": np.array(value, np.float32) for name, value in known.items()}
+
+    return cut, len(pack)
+
+
 def named_people(folder: Path, leave_out: Path | None, sizes: tuple[int, int]) -> tuple[Callable, int]:
     """Photos of people with several in LFW's layout, as they are and once damaged; ``person`` numbers them."""
     pack, photos = open_dataset("lfw", folder), {}
@@ -147,10 +172,7 @@ def named_people(folder: Path, leave_out: Path | None, sizes: tuple[int, int]) -
     def cut(index: int, rng: np.random.Generator) -> Pair:
         i, person = rows[index % len(rows)]
         image = pack.image(i)
-        five = find_points(image)
-        seen = five is not None
-        if not seen:
-            five = np.array([[0.38, 0.44], [0.62, 0.44], [0.5, 0.55], [0.4, 0.66], [0.6, 0.66]]) * len(image)
+        five, seen = face_points(image)
         crop, face, _ = cut_pair(image, five, sizes, rng, PHOTO_DAMAGE if index >= len(rows) else 0.0)
         return crop, face, {"person": np.int64(person), "found": np.bool_(seen)}
 
@@ -208,6 +230,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--people", type=Path, help="a folder a person, LFW's layout")
     parser.add_argument("--leave-out", type=Path, help="folders of people who must not take part")
     parser.add_argument("--scans", type=Path, help="folder of train.head.register_scans, or several of them in one")
+    parser.add_argument("--described", type=Path, help="UTKFace's layout; photos to measure on")
     parser.add_argument("--output", type=Path, default=Path("runs/shape"))
     parser.add_argument("--limit", type=int, help="at most so many faces a part")
     parser.add_argument("--seed", type=int, default=0)
@@ -220,6 +243,8 @@ def main(argv: list[str] | None = None) -> None:
         parts["photos"] = labelled_photos(args.real, watcher.sizes, args.seed)
     if args.people:
         parts["people"] = named_people(args.people, args.leave_out, watcher.sizes)
+    if args.described:
+        parts["described"] = described_photos(args.described, watcher.sizes)
     if args.scans:
         parts["scans"] = scanned_people(args.scans, watcher.sizes)
     for name, source in parts.items():

@@ -7,7 +7,7 @@ compression may strike once more afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -46,14 +46,26 @@ LEVELS = {
 LEVEL_SHARES = {"clean": 0.1, "light": 0.25, "medium": 0.3, "heavy": 0.35}
 
 
-def degrade(image: Image, level: str, rng: np.random.Generator, unit: float | None = None) -> Image:
+def degrade(
+    image: Image, level: str, rng: np.random.Generator, unit: float | None = None, plain: bool = False
+) -> Image:
     """The random chain at one named level (see :data:`LEVELS`).
 
-    ``unit`` is how many pixels of the image count as one of a 256-pixel crop; its longer side over 256 if not given.
+    Args:
+        image: (H, W, 3) uint8.
+        level: a name of :data:`LEVELS`.
+        rng: random numbers.
+        unit: how many pixels of the image count as one of a 256-pixel crop; its longer side over 256 if not given.
+        plain: the one kind of each harm that benchmarks use (isotropic blur, area and bicubic resampling, JPEG once).
     """
     ranges = LEVELS[level]
     h, w = image.shape[:2]
     unit = max(h, w) / 256 if unit is None else unit
+    if plain:
+        out = gaussian_blur(image, rng.uniform(*ranges.blur) * unit)
+        out = shrink(out, rng.uniform(*ranges.scale) * unit, cv2.INTER_AREA)
+        out = sensor_noise(out, rng.uniform(*ranges.noise), rng)
+        return enlarge(jpeg(out, int(rng.integers(*ranges.quality))), h, w, cv2.INTER_CUBIC)
     out = _random_blur(image, rng.uniform(*ranges.blur) * unit, rng)
     kernels = RESIZE_KERNELS if rng.random() < 0.5 else (cv2.INTER_AREA,)
     out = shrink(out, np.exp(rng.uniform(*np.log(ranges.scale))) * unit, int(rng.choice(kernels)))
@@ -66,9 +78,9 @@ def degrade(image: Image, level: str, rng: np.random.Generator, unit: float | No
     return out
 
 
-def random_level(rng: np.random.Generator) -> str:
-    """A level's name, drawn by :data:`LEVEL_SHARES`."""
-    return str(rng.choice(list(LEVEL_SHARES), p=list(LEVEL_SHARES.values())))
+def random_level(rng: np.random.Generator, shares: Mapping[str, float] = LEVEL_SHARES) -> str:
+    """A level's name, drawn by ``shares``."""
+    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def _random_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
 from facerecon.restoration.cleaner import Cleaner
 from facerecon.restoration.colouring import COLOUR_CONFIGS, Colouriser, ColourNetwork
+from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureNetwork, TextureSynthesis
 from train.restoration.export import export
 
 
@@ -26,13 +27,15 @@ def test_the_cleaner_of_its_own_stage_is_shipped(weights, tmp_path):
     (path,) = export(weights, "tiny", tmp_path / "out")
     crop = np.full((32, 32, 3), 100, np.uint8)
     brighter = FaceRestorer.from_pretrained("cpu", path).restore([crop], 1.0)[0]
-    assert brighter.mean() == pytest.approx(100 + 1.5 * 25.5, abs=1)  # half of the looks begin smaller, and see it twice
+    assert brighter.mean() == pytest.approx(100 + 25.5, abs=1)
 
 
-def test_colours_come_along(weights, tmp_path):
+def test_colours_and_texture_come_along(weights, tmp_path):
     save_file(ColourNetwork(COLOUR_CONFIGS["tiny"]).state_dict(), weights / "colour.safetensors")
-    path = export(weights, "tiny", tmp_path / "out")[1]
-    assert Colouriser.from_pretrained("cpu", path).network.config == COLOUR_CONFIGS["tiny"]
+    save_file(TextureNetwork(TEXTURE_CONFIGS["tiny"]).state_dict(), weights / "texture.safetensors")
+    _, colour, texture = export(weights, "tiny", tmp_path / "out")
+    assert Colouriser.from_pretrained("cpu", colour).network.config == COLOUR_CONFIGS["tiny"]
+    assert TextureSynthesis.from_pretrained("cpu", texture).network.config == TEXTURE_CONFIGS["tiny"]
 
 
 def test_another_config_is_refused(weights, tmp_path):

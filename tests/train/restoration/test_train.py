@@ -1,5 +1,8 @@
 """A stage killed and resumed gives the same network as one left alone."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from safetensors.torch import load_file
 
 from train.checkpointing import whole_checkpoints
 from train.restoration.config import STAGES
+from train.restoration.data import CleanFaces, PairDataset
 from train.restoration.train import parse, train
 
 
@@ -50,3 +54,25 @@ def test_half_written_checkpoints_are_not_taken(faces, tmp_path):
 def test_no_images(tmp_path):
     with pytest.raises(FileNotFoundError, match="no images"):
         run(tmp_path, tmp_path, "codebook")
+
+
+def test_processes_share_a_run(faces, tmp_path):
+    # What Accelerate starts on machines of several GPUs; on a CPU it leaves that to MPI.
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train.restoration.train"]
+    given = ["--stage", "codebook", "--data", str(faces), "--config", "tiny", "--workers", "0", "--steps", "2", "--output"]
+    run = subprocess.run([sys.executable, *command, *given, str(tmp_path / "two")], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    told = [line for line in run.stdout.splitlines() if line.startswith("0 of 2")]
+    assert len(told) == 1  # one of them speaks
+    subprocess.run([sys.executable, "-m", "train.restoration.train", *given, str(tmp_path / "one")], check=True)
+    one, two = (load_file(tmp_path / run / "tiny-weights" / "codebook.safetensors") for run in ("one", "two"))
+    assert any(not torch.equal(one[name], two[name]) for name in one)  # the other half of the pairs was seen as well
+
+
+def test_processes_have_pairs_of_their_own(faces):
+    pool = CleanFaces(faces, 32)
+    alone = PairDataset(pool, 4, 1, (0, 2))
+    shared = [PairDataset(pool, 2, 1, (0, 2), (rank, 2)) for rank in (0, 1)]
+    places = {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1), 4: (0, 2), 7: (1, 3)}
+    for number, (rank, place) in places.items():
+        assert torch.equal(alone[number][1], shared[rank][place][1])

@@ -16,7 +16,7 @@ from facerecon.types import FaceReconError
 from train.shape import train as stage
 from train.shape.config import CONFIGS
 from train.shape.data import ShapeBatches
-from train.shape.evaluate import rendered_benchmark
+from train.shape.evaluate import KEPT, agreement_benchmark, modes_benchmark, rendered_benchmark
 from train.shape.objective import Objective, best_similarity, with_stated
 from train.shape.space import LandmarkPoints, ShapeSpace
 
@@ -107,9 +107,10 @@ def test_every_loss_is_there_and_teaches(head, folder):
     assert torch.equal(pairs[0::2], pairs[1::2]) and len(batch["scans"]["age"]) == 2
     assert torch.equal(batches[3]["rendered"]["features"], batch["rendered"]["features"])
     network = MetricShape(stage.replace(config.network, embedding=EMBEDDING, features=FEATURES))
-    total, logs = Objective(head, config.weights)(network, batch)
+    objective = Objective(head, stage.replace(config.weights, consistency=0.1))
+    total, logs = objective(network, batch)
     total.backward()
-    assert set(logs) == set(Objective(head, config.weights).weights) and all(np.isfinite(v) for v in logs.values())
+    assert set(logs) == set(objective.weights) and all(np.isfinite(v) for v in logs.values())
     assert network.out.weight.grad.abs().sum() > 0
 
 
@@ -142,3 +143,16 @@ def test_a_resumed_run_is_the_same_run(folder, tmp_path, head):
 def test_without_features_there_is_one_clear_sentence(tmp_path):
     with pytest.raises(FaceReconError, match="prepare"):
         ShapeBatches(tmp_path, CONFIGS["tiny"])
+
+
+def test_modes_left_out_cost_nothing_once_all_are_there(folder, head):
+    found = modes_benchmark(None, folder / "rendered.npz", head)
+    best = [found[str(kept)]["at_best_mm"] for kept in KEPT]
+    assert best == sorted(best, reverse=True) and best[0] > 1 and best[-1] < 0.01
+    assert found["80"]["told_mm"] < found["80"]["found_mm"]
+
+
+def test_stated_demographics_bring_agreement(folder, head):
+    found = agreement_benchmark(None, folder, head)
+    assert set(found) == {"rendered", "rendered_told", "rendered_truth"}
+    assert found["rendered_told"]["ancestry_percent"] > found["rendered"].get("ancestry_percent", 0)
