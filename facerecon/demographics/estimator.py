@@ -21,7 +21,7 @@ from facerecon.demographics.categories import OLDEST, YOUNGEST
 from facerecon.demographics.crops import cut
 from facerecon.demographics.labels import RACE_SYSTEMS, deepface_from_fairface, probabilities_to_ours
 from facerecon.demographics.network import AGES, DemographicsNetwork
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.types import Demographics, Face, FaceReconError, Image
@@ -103,7 +103,7 @@ class DemographicsEstimator:
         where = resolve_device(device)
         file = Path(path) if path else find_checkpoint("demographics")
         network, temperatures = checkpoint.load(file / checkpoint.FILE if file.is_dir() else file)
-        return cls(network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last), temperatures)
+        return cls(to_fast(network, where), temperatures)
 
     def predict(
         self, images: Image | Sequence[Image], faces: Sequence[Face | None] | None = None

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from facerecon.checkpoints import CheckpointError, load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.align import crop_face
 from facerecon.head import HeadModel
 from facerecon.metrics.sharpness import noise_sigma
@@ -48,7 +48,7 @@ class Detailer:
         """
         where = resolve_device(device)
         network = load_network("detail", lambda values: DetailNetwork(DetailConfig(**values)), path)
-        return cls(network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last), head)
+        return cls(to_fast(network, where), head)
 
     @classmethod
     def shipped(cls, head: HeadModel, device: str = "auto") -> Detailer | None:

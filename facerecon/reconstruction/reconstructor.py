@@ -14,7 +14,7 @@ from facerecon.checkpoints import load_network
 from facerecon.faces.masks import FaceMasks
 from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
@@ -94,7 +94,7 @@ class HeadReconstructor:
         """
         where = resolve_device(device)
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
-        encoder = encoder.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
+        encoder = to_fast(encoder, where)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
         head, estimator = head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device)
         parser = parser or FaceParser.shipped(device)

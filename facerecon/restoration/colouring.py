@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from facerecon.checkpoints import load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.restoration.colour import from_luma_chroma, luma_chroma
 from facerecon.restoration.unet import ResidualUNet
 from facerecon.types import Face, Image
@@ -79,7 +79,7 @@ class Colouriser:
         """
         where = resolve_device(device)
         network = load_network("colour", lambda values: ColourNetwork(ColourConfig(**values)), path)
-        return cls(network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last))
+        return cls(to_fast(network, where))
 
     def colour(self, photo: Image, faces: list[Face]) -> Image:
         """A photo (H, W, 3) uint8 with its own luma and guessed colours; the largest of ``faces`` sets the scale."""

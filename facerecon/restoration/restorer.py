@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from facerecon.checkpoints import load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.detail import kept_detail
 from facerecon.restoration.background import clean_photo
 from facerecon.restoration.cleaner import shrink
@@ -50,7 +50,7 @@ class FaceRestorer:
         """
         where = resolve_device(device)
         network = load_network("restoration", lambda values: CodeFormer(RestorationConfig.from_dict(values)), path)
-        network = network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last)
+        network = to_fast(network, where)
         network.codebook.float()
         return cls(network, None if path else TextureSynthesis.shipped(device))
 

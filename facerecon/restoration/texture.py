@@ -19,15 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerecon.checkpoints import WEIGHTS, load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import resolve_device, to_fast
 from facerecon.restoration.unet import ResidualUNet
 from facerecon.types import Image
 
 NAME = "texture"
 SCALES, DIRECTIONS, RADIUS = (0.7, 1.4), 4, 5  # the bands' sigmas, pixels; how many directions each; of the filters
 LENGTH = 1.6  # of a filter along its stripes, in sigmas across
-SHARING = 8  # rounds in which bands share what is drawn
-LUMA = (0.299, 0.587, 0.114)
+SHARING = 3  # rounds in which bands share what is drawn
+TILE = 512  # pixels after which the noise repeats itself
 TYPICAL = 2.0  # standard deviation before training, grey levels
 STRONGEST = 5.0  # in a band, grey levels: where more is missing it was no texture
 
@@ -69,19 +69,28 @@ def bands(values: Tensor) -> Tensor:
     return F.conv2d(F.pad(values.float(), (RADIUS,) * 4, mode="reflect"), band_filters().to(values.device))
 
 
-def draw(deviation: Tensor, generator: torch.Generator) -> Tensor:
+def draw(deviation: Tensor) -> Tensor:
     """Texture (B, 1, H, W) in grey levels whose bands are about as strong as ``deviation`` (B, bands, H, W) says."""
-    filters = band_filters().to(deviation.device)
-    wanted = deviation.clamp(max=STRONGEST).square()
+    height, width = deviation.shape[2:]
+    noise, seen = (part.to(deviation.device) for part in band_noise())
+    noise = noise.repeat(1, -(-height // TILE), -(-width // TILE))[:, :height, :width]
+    wanted = deviation.clamp(max=STRONGEST).square().flatten(2)
     # Each band's noise is seen by the others too: shares that stay positive, found as by Richardson and Lucy.
-    seen = F.conv2d(F.pad(filters, (2 * RADIUS,) * 4), filters).square().sum((2, 3))
-    own = wanted / seen.sum(1).view(1, -1, 1, 1)
+    mix = seen / seen.sum(1, keepdim=True)
+    own = wanted / seen.sum(1, keepdim=True)
     for _ in range(SHARING):
-        own = own * torch.einsum("jk,bkhw->bjhw", seen, wanted / torch.einsum("jk,bkhw->bjhw", seen, own))
-        own = own / seen.sum(1).view(1, -1, 1, 1)
-    noise = torch.randn(deviation.shape, generator=generator).to(deviation)
-    noise = F.conv2d(F.pad(noise, (RADIUS,) * 4, mode="reflect"), filters, groups=len(filters))
-    return (noise * own.sqrt()).sum(1, keepdim=True)
+        own = own * (mix @ (wanted / (seen @ own)))
+    return (own.sqrt().unflatten(2, (height, width)) * noise).sum(1, keepdim=True)
+
+
+@lru_cache(maxsize=1)
+def band_noise() -> tuple[Tensor, Tensor]:
+    """The same noise each time, drawn in each band: (bands, ``TILE``, ``TILE``) that goes on seamlessly; and how much of each
+    band's strength (columns) every band (rows) sees, (bands, bands)."""
+    filters = band_filters()
+    noise = torch.randn((1, len(filters), TILE, TILE), generator=torch.Generator().manual_seed(0))
+    noise = F.conv2d(F.pad(noise, (RADIUS,) * 4, mode="circular"), filters, groups=len(filters))
+    return noise[0], F.conv2d(F.pad(filters, (2 * RADIUS,) * 4), filters).square().sum((2, 3))
 
 
 @lru_cache(maxsize=1)
@@ -99,11 +108,6 @@ def band_filters() -> Tensor:
             kernel = kernel - envelope * kernel.sum() / envelope.sum()
             filters.append(kernel / kernel.square().sum().sqrt())
     return torch.stack(filters)[:, None]
-
-
-def luma(pixels: Tensor) -> Tensor:
-    """(B, 3, H, W) to (B, 1, H, W) of the same unit."""
-    return (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 class TextureSynthesis:
@@ -126,7 +130,7 @@ class TextureSynthesis:
         """
         where = resolve_device(device)
         network = load_network(NAME, lambda values: TextureNetwork(TextureConfig(**values)), path)
-        return cls(network.to(where, fast_dtype(where)).to(memory_format=torch.channels_last))
+        return cls(to_fast(network, where))
 
     @classmethod
     def shipped(cls, device: str = "auto") -> TextureSynthesis | None:
@@ -140,5 +144,5 @@ class TextureSynthesis:
         stride = self.network.stride
         padded = np.pad(crop, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
         pixels = torch.from_numpy(padded).to(self.device).permute(2, 0, 1)[None].float() / 255
-        texture = draw(self.network(pixels), torch.Generator().manual_seed(0))[0, 0, :height, :width]
+        texture = draw(self.network(pixels))[0, 0, :height, :width]
         return np.clip(crop + strength * texture.cpu().numpy()[..., None], 0, 255).round().astype(np.uint8)

@@ -14,7 +14,7 @@ def test_bands_are_blind_to_flat_light():
 def test_what_is_drawn_has_the_strength_that_was_asked_for():
     asked = torch.full((1, len(band_filters()), 128, 128), 2.0)
     asked[..., 64:] = 0.5
-    found = bands(draw(asked, torch.Generator().manual_seed(1)))
+    found = bands(draw(asked))
     strong, weak = (found[..., 8:-8, part].square().mean((0, 2, 3)).sqrt() for part in (slice(8, 56), slice(72, 120)))
     assert strong.allclose(torch.full_like(strong, 2.0), rtol=0.3)
     assert weak.allclose(torch.full_like(weak, 0.5), rtol=0.3)
@@ -23,7 +23,7 @@ def test_what_is_drawn_has_the_strength_that_was_asked_for():
 def test_directions_are_kept():
     asked = torch.full((1, len(band_filters()), 96, 96), 0.2)
     asked[:, DIRECTIONS] = 3.0  # hairs that stand upright
-    found = bands(draw(asked, torch.Generator().manual_seed(2))).square().mean((0, 2, 3))
+    found = bands(draw(asked)).square().mean((0, 2, 3))
     assert found[DIRECTIONS] > 5 * found[DIRECTIONS + DIRECTIONS // 2]
 
 

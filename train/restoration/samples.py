@@ -30,7 +30,7 @@ def samples(network: nn.Module, clean: Tensor, degraded: Tensor) -> Image:
     elif isinstance(network, CoarseCleaner):
         columns = [degraded, network(degraded), clean]
     elif isinstance(network, TextureNetwork):
-        texture = draw(network(clean), torch.Generator().manual_seed(0)) / 255
+        texture = draw(network(clean)) / 255
         columns = [clean, clean + texture, 0.5 + texture.expand_as(clean)]
     elif isinstance(network, ColourNetwork):
         luma = to_ycc(clean)[:, :1]

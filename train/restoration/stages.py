@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from facerecon.restoration.cleaner import corrected, shrink
 from facerecon.restoration.conditioning import CONDITION_PARTS
-from facerecon.restoration.texture import bands, luma
+from facerecon.restoration.texture import bands
 from facerecon.restoration.unet import ResidualUNet
 from train.checkpointing import cosine_lr
 from train.loop import share_gradients
@@ -150,7 +150,7 @@ class Stage:
         """How far the frozen cleaner's faces are from the clean ones in each band: the likelihood of a Gaussian."""
         with torch.no_grad():
             cleaned = self.teacher.coarse_to_fine(degraded).clamp(0, 1)
-            missing = bands(luma(clean - cleaned) * 255)
+            missing = bands(to_ycc(clean - cleaned)[:, :1] * 255)
         window = self.schedule.window
         y, x = torch.randint(clean.shape[-1] - window + 1, (2,)).tolist()
         deviation = self.network(cleaned[..., y : y + window, x : x + window])

@@ -85,8 +85,8 @@ def train(args: argparse.Namespace) -> None:
     first, stop = state["step"] if state else 0, min(schedule.steps, args.stop_at or schedule.steps)
     if state:
         stage.load_state(state)
-    elif rank:
-        torch.manual_seed(args.seed + rank)
+    if rank:  # after a resume, too, each process has random numbers of its own
+        torch.manual_seed(args.seed + rank + ranks * first)
     coarse, config = args.stage == "coarse", CONFIGS[args.config]
     faces = CleanFaces(Path(args.data), config.coarse_size if coarse else config.image_size, limit=args.limit)
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
