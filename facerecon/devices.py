@@ -1,11 +1,14 @@
-"""Which device, and which number type is fastest on it."""
+"""Which device, which number type is fastest on it, and whose threads work."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeVar
 
+import scipy.linalg  # noqa: F401, brings a BLAS of its own
 import torch
-from torch import nn
+from threadpoolctl import ThreadpoolController
+from torch import Tensor, nn
 
 from facerecon.types import FaceReconError
 
@@ -38,6 +41,50 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def to_fast(network: Network, device: torch.device) -> Network:
-    """The network on a device, in its fastest number type and, as convolutions like it, channels-last."""
-    return network.to(device, fast_dtype(device)).to(memory_format=torch.channels_last)
+def to_fast(network: Network, device: torch.device, dtype: torch.dtype | None = None) -> Network:
+    """The network on a device, in its fastest number type or another one and, as convolutions like it, channels-last.
+
+    It is to be used as it is from then on, not trained.
+    """
+    network = network.to(device, dtype or fast_dtype(device), memory_format=torch.channels_last)
+    if _REORDER and _CONVOLVE and device.type == "cpu":
+        for layer in network.modules():
+            if type(layer) is nn.Conv2d and layer.weight.dtype == torch.bfloat16 and layer.padding_mode == "zeros":
+                layer.__class__ = _OrderedConv2d
+    return network
+
+
+# oneDNN as `torch.compile` calls it, which brings the weights into its own order once instead of at every call.
+_REORDER = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)
+_CONVOLVE = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+
+
+class _OrderedConv2d(nn.Conv2d):
+    """A convolution that keeps its weights in the order that the CPU likes: for single small pictures that is most of the time."""
+
+    _ordered: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As ``nn.Conv2d``."""
+        if x.dtype != self.weight.dtype or not torch.is_inference_mode_enabled():
+            return super().forward(x)
+        where = self.padding, self.stride, self.dilation, self.groups
+        if self._ordered is None:
+            self._ordered = _REORDER(self.weight.to_mkldnn(), *where, list(x.shape))
+        return _CONVOLVE(x, self._ordered, self.bias, *where, "none", [], "")
+
+    def __getstate__(self) -> dict:
+        """Without what cannot be copied."""
+        return {**self.__dict__, "_ordered": None}
+
+
+@cache
+def leave_cores_to_torch() -> None:
+    """One thread for the BLAS of numpy, of scipy and of OpenCV.
+
+    Theirs and torch's wait for work without letting go of the cores, each in the other's way: a head of which scipy solves
+    some small systems took four times as long on two cores.
+    """
+    for library in ThreadpoolController().lib_controllers:
+        if library.internal_api == "openblas" and library.threading_layer == "pthreads":
+            library.set_num_threads(1)

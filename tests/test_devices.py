@@ -1,9 +1,15 @@
 """Choosing a device by name."""
 
-import pytest
-import torch
+import copy
 
-from facerecon.devices import fast_dtype, resolve_device
+import numpy as np
+import pytest
+import scipy.linalg  # noqa: F401, for its BLAS
+import torch
+from threadpoolctl import threadpool_limits, threadpool_info
+from torch import nn
+
+from facerecon.devices import fast_dtype, leave_cores_to_torch, resolve_device, to_fast
 from facerecon.types import FaceReconError
 
 
@@ -20,3 +26,30 @@ def test_cpu_by_name():
 def test_a_device_that_is_not_there(name):
     with pytest.raises(FaceReconError, match=name):
         resolve_device(name)
+
+
+def test_a_fast_network_says_the_same_at_all_sizes_and_can_be_copied_and_cast():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=2))
+    fast = to_fast(copy.deepcopy(plain), torch.device("cpu"), torch.bfloat16)
+    plain = plain.to(torch.bfloat16)
+    with torch.inference_mode():
+        for size in (32, 9, 64):
+            picture = torch.randn(2, 3, size, size).bfloat16()
+            assert torch.allclose(fast(picture), plain(picture), atol=0.02)
+        assert torch.equal(copy.deepcopy(fast)(picture), fast(picture))
+        assert torch.allclose(copy.deepcopy(fast).float()(picture.float()), plain.float()(picture.float()))
+
+
+def test_a_fast_network_still_has_gradients():
+    fast = to_fast(nn.Conv2d(3, 8, 3), torch.device("cpu"), torch.bfloat16)
+    fast(torch.ones(1, 3, 8, 8).bfloat16()).sum().backward()
+    assert fast.weight.grad.abs().sum() > 0
+
+
+def test_numpys_threads_leave_the_cores_alone():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    threadpool_limits(2, user_api="blas")
+    leave_cores_to_torch.cache_clear()
+    leave_cores_to_torch()
+    assert {b["num_threads"] for b in threadpool_info() if b["internal_api"] == "openblas" and b["threading_layer"] == "pthreads"} == {1}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from facerecon.checkpoints import load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import invert, transform_points, warp
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, decode, overlaps, patches_of, suppress
 from facerecon.faces.center_pictures import canvas, grid, letterbox, of_middle, resized, upright
@@ -19,9 +19,10 @@ from facerecon.faces.views import Candidates, ViewingDetector
 from facerecon.types import Image
 
 NAME = "detector"
-_FIRST_LONGEST, _SECOND_LONGEST = 640, 1280  # long side of the first look and of the closer one, pixels
-_SMALL, _HINT = 26.0, 0.02  # a face smaller than that in the first look, and at least that likely, deserves the closer one
-_TINY = 16.0  # who asks for faces smaller than that in the first look gets the closer one anyway
+_FIRST_LONGEST, _SECOND_LONGEST = 480, 1280  # long side of the first look and of the closer one, pixels
+_CLOSER = 8 / 3  # the closer look is at most so many times larger
+_SMALL, _HINT = 20.0, 0.02  # a face smaller than that in the first look, and at least that likely, deserves the closer one
+_TINY = 12.0  # who asks for faces smaller than that in the first look gets the closer one anyway
 _MOST_CANDIDATES = 400
 _OVERLAP, _ALIKE = 0.4, 0.65  # shares of the union: two faces have less, two sights of one face more
 _NESTED = 0.6  # share of the smaller box from which it lies in the other
@@ -62,7 +63,7 @@ class CenterDetector(ViewingDetector):
         self.device = torch.device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = network.eval().requires_grad_(False)
-        self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.network = to_fast(network, self.device, self.dtype)
         self.network.predict.float()
 
     @classmethod
@@ -92,7 +93,7 @@ class CenterDetector(ViewingDetector):
 
     def _closer(self, view: Image, found: tuple[Tensor, Tensor, Tensor], scale: float, smallest: float) -> float:
         """The scale of a closer look, 0 where none is needed."""
-        closest = min(2.0 * scale, _SECOND_LONGEST / max(view.shape[:2]))
+        closest = min(_CLOSER * scale, _SECOND_LONGEST / max(view.shape[:2]))
         if smallest * scale < _TINY:
             return closest
         boxes, _, scores = found

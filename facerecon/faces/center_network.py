@@ -52,7 +52,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
-        return F.relu(x + self.second(F.relu(self.first(x))))
+        return F.relu(self.second(F.relu(self.first(x), inplace=True)) + x, inplace=True)
 
 
 class CenterNetwork(nn.Module):
@@ -64,7 +64,7 @@ class CenterNetwork(nn.Module):
         self.stem = _conv(3 * PATCH**2, config.stem)
         stages, previous = [], config.stem
         for channels, blocks in zip(config.channels, config.blocks, strict=True):
-            stages.append(nn.Sequential(_conv(previous, channels, 2), nn.ReLU(), *(Block(channels) for _ in range(blocks))))
+            stages.append(nn.Sequential(_conv(previous, channels, 2), nn.ReLU(inplace=True), *(Block(channels) for _ in range(blocks))))
             previous = channels
         self.stages = nn.ModuleList(stages)
         self.laterals = nn.ModuleList(nn.Conv2d(channels, config.neck, 1) for channels in config.channels)
@@ -86,24 +86,29 @@ class CenterNetwork(nn.Module):
             the box's centre from the cell's in strides, logarithms of its width and height in strides; five points
             from the cell's centre in strides.
         """
-        x = F.relu(self.stem(patches))
+        x = F.relu(self.stem(patches), inplace=True)
         maps = []
         for stage, lateral in zip(self.stages, self.laterals):
             x = stage(x)
             maps.append(lateral(x))
         for i in range(len(maps) - 2, -1, -1):
             maps[i] = maps[i] + F.interpolate(maps[i + 1], scale_factor=2.0, mode="nearest")
-        seen = [F.relu(self.tower(F.relu(mix(F.relu(level))))) for mix, level in zip(self.mix, maps)]
-        cells = torch.cat([level.flatten(2) for level in seen], dim=2).transpose(1, 2)
+        seen = [self._look(mix, level) for mix, level in zip(self.mix, maps)]
+        cells = torch.cat([level.permute(0, 2, 3, 1).flatten(1, 2) for level in seen], dim=1)
         # Pixels want more digits than bfloat16 has.
         return F.linear(cells.float(), self.predict.weight.flatten(1).float(), self.predict.bias.float())
+
+    def _look(self, mix: nn.Module, level: Tensor) -> Tensor:
+        x = F.relu(mix(F.relu(level, inplace=True)), inplace=True)
+        return F.relu(self.tower(x), inplace=True)
 
 
 def patches_of(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """The network's input: (B, H, W, 3) uint8 to (B, 48, H / 4, W / 4), about -1 to 1, channels-last in memory."""
     batch, height, width, _ = images.shape
     blocks = images.reshape(batch, height // PATCH, PATCH, width // PATCH, PATCH * 3).transpose(2, 3)
-    return (blocks.reshape(batch, height // PATCH, width // PATCH, -1).to(dtype) / 128 - 1).permute(0, 3, 1, 2)
+    patches = blocks.reshape(batch, height // PATCH, width // PATCH, -1).to(dtype)
+    return patches.div_(128).sub_(1).permute(0, 3, 1, 2)
 
 
 def cell_centers(height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from facerecon.checkpoints import load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import (
     invert,
     mirror_matrix,
@@ -64,7 +64,7 @@ class FaceLandmarker:
         self.device = torch.device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = network.eval().requires_grad_(False)
-        self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.network = to_fast(network, self.device, self.dtype)
         self.network.grid = network.grid.float()
         self.size = network.config.image_size
 

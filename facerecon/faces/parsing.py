@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from facerecon.checkpoints import WEIGHTS, load_network
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import mirror_matrix, similarity_from_points, warp
 from facerecon.faces.masks import CLASSES, FaceMasks
 from facerecon.faces.parsing_network import ParserConfig, ParserNetwork
@@ -34,7 +34,7 @@ class FaceParser:
         self.device = torch.device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = network.eval().requires_grad_(False)
-        self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.network = to_fast(network, self.device, self.dtype)
         self.size = network.config.image_size
 
     @classmethod

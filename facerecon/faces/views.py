@@ -118,7 +118,8 @@ class _Search:
         """The next view, and the size in it of the smallest face that counts."""
         self._matrix, size, _ = self._ways[0]
         scale = math.sqrt(abs(np.linalg.det(self._matrix[:, :2])))
-        return warp(self.image, self._matrix, size), 0.9 * self.detector.min_face * scale
+        as_it_is = np.array_equal(self._matrix, np.eye(2, 3))
+        return self.image if as_it_is else warp(self.image, self._matrix, size), 0.9 * self.detector.min_face * scale
 
     def take(self, found: Candidates) -> None:
         """Notes what was seen in the view."""

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerecon.checkpoints import find_checkpoint
-from facerecon.devices import fast_dtype, resolve_device
+from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import crop_face
 from facerecon.identity.network import IdentityNetwork, fused
 from facerecon.identity.storage import load_network
@@ -34,7 +34,7 @@ class IdentityEncoder:
         self.device = torch.device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = fused(network.eval()).requires_grad_(False)
-        self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.network = to_fast(network, self.device, self.dtype)
         for part in (self.network.norm, getattr(self.network, "gradient_project", None)):
             if part is not None:
                 part.float()  # cheap, and worth its digits

@@ -14,7 +14,7 @@ from facerecon.checkpoints import load_network
 from facerecon.faces.masks import FaceMasks
 from facerecon.demographics import ancestry_weights
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
-from facerecon.devices import resolve_device, to_fast
+from facerecon.devices import leave_cores_to_torch, resolve_device, to_fast
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
@@ -92,6 +92,7 @@ class HeadReconstructor:
         Raises:
             FaceReconError: no checkpoint was found, or it does not fit.
         """
+        leave_cores_to_torch()
         where = resolve_device(device)
         encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
         encoder = to_fast(encoder, where)

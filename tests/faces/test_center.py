@@ -92,10 +92,10 @@ def test_small_faces_get_a_closer_look_and_only_they():
     detector = CenterDetector(RedSquares(), min_face=20, dtype=torch.float32)
     (face,) = detector.detect(photo(480, 640, 300, 200, 22))
     assert face.score > 0.97 and abs(face.size - 22) < 1.5
-    assert large_looks(detector) == [(512, 640), (960, 1280)]
+    assert large_looks(detector) == [(384, 512), (960, 1280)]
     detector.network.pictures.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert large_looks(detector) == [(512, 640)]
+    assert large_looks(detector) == [(384, 512)]
 
 
 def test_who_asks_for_tiny_faces_gets_the_closer_look(detector):
@@ -103,7 +103,7 @@ def test_who_asks_for_tiny_faces_gets_the_closer_look(detector):
     assert face.score > 0.97 and abs(face.size - 14) < 1.5
     detector.network.pictures.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert large_looks(detector) == [(512, 640), (960, 1280)]
+    assert large_looks(detector) == [(384, 512), (960, 1280)]
 
 
 def test_later_looks_must_be_surer(detector):

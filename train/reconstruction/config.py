@@ -46,10 +46,10 @@ class TrainConfig:
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    steps: int = 2200
-    synthetic: int = 48
-    true: int = 40
-    labelled: int = 40
+    steps: int = 4500
+    synthetic: int = 64
+    true: int = 32
+    labelled: int = 32
     lr: float = 1.5e-3
     weight_decay: float = 0.02
     ema: float = 0.998

@@ -6,6 +6,7 @@ Faces are read from the folders that ``train.reconstruction.prerender`` and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -34,16 +35,19 @@ class ReconstructionBatches(Dataset):
     metre), ``center``, ``inverse_distance``, ``lighting``.
 
     Args:
-        synthetic: folder of rendered faces.
+        synthetic: folders of rendered faces.
         real: folder of photos with landmarks.
         config: of the run.
         seed: of all random numbers.
         rank, ranks: which of how many processes this is.
     """
 
-    def __init__(self, synthetic: Path, real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1) -> None:
-        self.rendered = np.load(synthetic / "images.npy", mmap_mode="r")
-        self.truth = dict(np.load(synthetic / "labels.npz"))
+    def __init__(
+        self, synthetic: Sequence[Path], real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self.rendered = [image for folder in synthetic for image in np.load(folder / "images.npy", mmap_mode="r")]
+        truths = [np.load(folder / "labels.npz") for folder in synthetic]
+        self.truth = {k: np.concatenate([truth[k] for truth in truths]) for k in truths[0]}
         self.photos = np.load(real / "images.npy", mmap_mode="r")
         self.labels = dict(np.load(real / "labels.npz"))
         self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks

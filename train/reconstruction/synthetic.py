@@ -150,21 +150,22 @@ class SyntheticFaces:
         return (sh * (1 - blend) + even * blend).astype(np.float32)
 
     def _draw(self, face: SyntheticFace, vertices: np.ndarray, rng: np.random.Generator) -> Image:
-        normals = vertex_normals(torch.from_numpy(vertices[None]), self.head.faces)[0].numpy()
+        normals = [_normals(vertices, self.faces)]
         meshes, kinds = [(vertices, self.faces)], [self.materials]
-        style = rng.random()
-        thickness = rng.uniform(0.002, 0.03)
-        if style > 0.08:
-            meshes.append(self.hair.cap(vertices, normals, rng, thickness))
-        if style > 0.7:
+        style, thickness = rng.random(), rng.uniform(0.002, 0.03)
+        bald, long_hair = hair_chances(face.person)
+        if style > bald:
+            meshes.append(self.hair.cap(vertices, normals[0], rng, thickness))
+        if style > 1 - long_hair:
             meshes.append(self.hair.curtain(vertices, rng, thickness))
         offsets = np.cumsum([0] + [len(v) for v, _ in meshes])
         points = np.concatenate([v for v, _ in meshes])
         faces = np.concatenate([f + o for (_, f), o in zip(meshes, offsets)])
         kinds += [np.full(len(f), -1) for _, f in meshes[1:]]
-        return self._shade(face, points, faces, np.concatenate(kinds), rng)
+        normals = np.concatenate(normals + [_normals(v, f) for v, f in meshes[1:]])
+        return self._shade(face, points, normals, faces, np.concatenate(kinds), rng)
 
-    def _shade(self, face: SyntheticFace, points: np.ndarray, faces: np.ndarray, kinds: np.ndarray, rng: np.random.Generator) -> Image:
+    def _shade(self, face, points, normals, faces, kinds, rng) -> Image:  # noqa: ANN001
         side = round(self.size * SUPERSAMPLE)
         camera = torch.from_numpy((points @ face.rotation.T).astype(np.float32))
         depth = face.distance - camera[:, 2]
@@ -177,8 +178,7 @@ class SyntheticFaces:
         face.triangles = _shrunk(index, self.size)
         seen = index >= 0
         hit, w = index[seen], weights[seen]
-        normals = vertex_normals(camera[None], corners)[0].numpy()
-        n = (normals[faces[hit]] * w[..., None]).sum(1)
+        n = _between((normals @ face.rotation.T)[faces[hit]], w)
         n /= np.linalg.norm(n, axis=1, keepdims=True).clip(1e-6)
         light = irradiance(torch.from_numpy(n[None]).float(), torch.from_numpy(face.lighting[None]))[0].numpy()
         albedo = self._albedo(face, hit, w, kinds[hit], points, faces, rng)
@@ -203,7 +203,7 @@ class SyntheticFaces:
         out = np.full((len(hit), 3), 0.3, np.float32)
         own = hit < len(self.skin_uv)
         uv = np.zeros((len(hit), 2), np.float32)
-        uv[own] = (self.skin_uv[hit[own]] * w[own][..., None]).sum(1)
+        uv[own] = _between(self.skin_uv[hit[own]], w[own])
         gain = target / assets.skin_means[chosen]
         labels = self.head.material_labels
         for code, label in enumerate(labels):
@@ -213,7 +213,7 @@ class SyntheticFaces:
             if label == "skin":
                 skin = _lookup(assets.skins[chosen], uv[here]) * gain
                 skin[skin.sum(1) < 0.01] = target  # the skins end at the neck
-                paint = (self.paint[faces[hit[here]], :2] * w[here][..., None]).sum(1)
+                paint = _between(self.paint[faces[hit[here]], :2], w[here])
                 out[here] = self._make_up(skin, uv[here], paint, person, rng)
             elif label.endswith("eye"):
                 angle = (self.paint[faces[hit[here]], 2] * w[here]).sum(1)
@@ -234,6 +234,8 @@ class SyntheticFaces:
         skin = skin * (1 - cover) + hair * cover
         lips = paint[:, :1]
         rouge = np.array([1.0, rng.uniform(0.4, 0.9), rng.uniform(0.5, 0.95)])
+        if person.gender > 0.5 or person.age < 14:  # hardly ever painted
+            rouge = 1 - 0.3 * (1 - rouge)
         skin = skin * (1 - lips) + skin * rouge * lips
         if person.gender > 0.5 and person.age > 17 and rng.random() < 0.4:
             beard = paint[:, 1:2] * rng.uniform(0.2, 0.95) * np.clip(rng.normal(1, 0.25, (len(uv), 1)), 0, 1)
@@ -282,6 +284,26 @@ class SyntheticFaces:
             cv2.ellipse(cover, tuple(int(v) for v in c), axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
             image = image * (1 - cover[..., None]) + cover[..., None] * rng.uniform(10, 220, 3)
         return image
+
+
+def hair_chances(person: Person) -> tuple[float, float]:
+    """How likely a bald head and long hair are, as they go with gender and age in photos.
+
+    A network that also sees photos reads gender from hair there; renders must not teach it otherwise.
+    """
+    if person.gender > 0.5:
+        return 0.04 + 0.2 * float(np.clip((person.age - 25) / 40, 0, 1)), 0.08
+    return 0.02, 0.55
+
+
+def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) unit normals of one mesh."""
+    return vertex_normals(torch.from_numpy(vertices[None]), torch.from_numpy(faces))[0].numpy()
+
+
+def _between(corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(N, C) values at the barycentric ``weights`` (N, 3) of what triangles' ``corners`` (N, 3, C) have."""
+    return np.einsum("nkc,nk->nc", corners, weights)
 
 
 def _shrunk(index: np.ndarray, size: int) -> np.ndarray:

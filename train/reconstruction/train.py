@@ -51,7 +51,7 @@ def train(args: argparse.Namespace) -> Path:
     first = resume(optimizer, output, args.resume)
     objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
     rank, ranks = accelerator.process_index, accelerator.num_processes
-    dataset = ReconstructionBatches(Path(args.synthetic), Path(args.real), config, args.seed, rank, ranks)
+    dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks)
 
     def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
         return objective(encoder(to_unit(batch["crops"])), batch)
@@ -67,7 +67,7 @@ def train(args: argparse.Namespace) -> Path:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--synthetic", required=True, help="folder of rendered faces")
+    parser.add_argument("--synthetic", required=True, nargs="+", type=Path, help="folders of rendered faces")
     parser.add_argument("--real", required=True, help="folder of photos with landmarks")
     parser.add_argument("--config", choices=list(CONFIGS), default="small")
     parser.add_argument("--output", default="runs/reconstruction")

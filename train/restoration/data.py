@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from facerecon.faces.align import warp
+from facerecon.faces.align import mirror_matrix, similarity_from_points, warp
 from facerecon.restoration.conditioning import condition_vector
 from facerecon.restoration.degradations import LEVEL_SHARES, degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
 from facerecon.restoration.photo import SURROUNDINGS
@@ -78,10 +78,17 @@ class PairKinds:
 DETAILED = PairKinds()
 # Seen small, a face in a good photo has nothing to mend, and fine noise is gone.
 SMALL = PairKinds(
-    {"clean": 0.03, "light": 0.1, "medium": 0.4, "heavy": 0.47}, (0.9, 1.4), 0.25, grainy=0.05, scratched=0.03, plain=0.5, around=0.2
+    {"clean": 0.03, "light": 0.1, "medium": 0.4, "heavy": 0.47}, (0.9, 1.4), 0.25, grainy=0.05, scratched=0.03, plain=0.5, around=0.5
 )
+UNKNOWN = np.full((5, 2), np.nan)
+DETECTOR_ERROR = 0.04  # of the eyes' distance, each coordinate of a point: bad photos have more of it than good ones
 TURNING_MARGIN = 1.14  # a turn by 8 degrees still finds all it needs
 FFHQ_FRAMING = PackFraming("FFHQ", 1.0, (0.6, 1.35), (0.5, 0.55))
+
+
+def packs_in(root: Path, packs: tuple[PackFraming, ...] | None = None) -> list[tuple[PackFraming, Path]]:
+    """Those of the packs that are in ``root``; where there is none, ``root`` itself as a folder of faces framed as in FFHQ."""
+    return [(f, root / f.name) for f in packs or PACKS if (root / f.name).exists()] or [(FFHQ_FRAMING, root)]
 
 
 class CleanFaces:
@@ -92,22 +99,27 @@ class CleanFaces:
         size: side of a crop, pixels.
         packs: which packs, and how to frame them.
         limit: at most this many images of each pack, for quick trials.
+        points: file of ``train.restoration.points``.
 
     The packs that are in ``root`` are used; where there is none, ``root`` itself is taken
-    as a folder of faces framed as in FFHQ (Karras et al., CVPR 2019).
+    as a folder of faces framed as in FFHQ (Karras et al., CVPR 2019). Where five points of a face are known, its crops are
+    cut by them as in use, but for a detector's errors, so that a network learns where eyes and mouths are.
 
     Raises:
         FileNotFoundError: there is no image at all.
     """
 
-    def __init__(self, root: Path, size: int, packs: tuple[PackFraming, ...] = PACKS, limit: int | None = None):
-        self.size, self.images, self.framings, self.conditions, weights = size, [], [], [], []
-        present = [(f, root / f.name) for f in packs if (root / f.name).exists()] or [(FFHQ_FRAMING, root)]
-        for framing, path in present:
+    def __init__(
+        self, root: Path, size: int, packs: tuple[PackFraming, ...] = PACKS, limit: int | None = None, points: Path | None = None
+    ) -> None:
+        self.size, self.images, self.framings, self.conditions, self.points, weights = size, [], [], [], [], []
+        known = dict(np.load(points)) if points else {}
+        for framing, path in packs_in(root, packs):
             pack = open_dataset(framing.layout, path)
             for i in range(min(len(pack), limit or len(pack))):
                 self.images.append(pack.image(i))
                 self.framings.append(framing)
+                self.points.append(known[framing.name][i] if framing.name in known else UNKNOWN)
                 self.conditions.append(condition_vector(stated(pack.labels(i))))
                 weights.append(framing.weight)
         if not self.images:
@@ -118,8 +130,10 @@ class CleanFaces:
         """Number of a random image, by the weights of the packs."""
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.images) - 1)
 
-    def crop(self, i: int, rng: np.random.Generator, window: int, scale: float = 1.0, zoom: float = 1.0) -> Image:
-        """A random upright window of image ``i``, mirrored half of the time.
+    def crop(
+        self, i: int, rng: np.random.Generator, window: int, scale: float = 1.0, zoom: float = 1.0, angle: float = 0.0
+    ) -> Image:
+        """A random window of image ``i``, mirrored half of the time.
 
         Args:
             i: number of the image.
@@ -127,8 +141,11 @@ class CleanFaces:
             window: its side, pixels of the image that comes back.
             scale: how many of these make one pixel of a network's crop.
             zoom: of the face, beside that of its pack.
+            angle: degrees by which the window will be turned; a face whose points are known is upright after that, others are before.
         """
         image, framing = self.images[i], self.framings[i]
+        if np.isfinite(self.points[i]).all():
+            return warp(image, self._aligned(self.points[i], rng, window, scale * zoom, angle), window)
         h, w = image.shape[:2]
         zoom = rng.uniform(*framing.zoom) * zoom * self.size / 256 * scale
         reach = framing.wander * self.size + max(self.size - window / scale, 0) / 2
@@ -136,6 +153,16 @@ class CleanFaces:
         matrix = np.array([[zoom, 0, window / 2 - zoom * center[0]], [0, zoom, window / 2 - zoom * center[1]]])
         out = warp(image, matrix, window)
         return out[:, ::-1].copy() if rng.random() < 0.5 else out
+
+    def _aligned(self, points: np.ndarray, rng: np.random.Generator, window: int, zoom: float, angle: float) -> np.ndarray:
+        """(2, 3): pixels of an image to those of a window cut by its points (5, 2), which a detector places a little wrong."""
+        error = DETECTOR_ERROR * np.linalg.norm(points[1] - points[0])
+        matrix = similarity_from_points(points + rng.normal(0, error, (5, 2)), self.size, "restoration")
+        matrix = mirror_matrix(matrix, self.size) if rng.random() < 0.5 else matrix
+        middle = (self.size - 1) / 2
+        turn = cv2.getRotationMatrix2D((middle, middle), -angle, zoom)
+        turn[:, 2] += (window - self.size) / 2
+        return turn @ np.concatenate((matrix, [[0, 0, 1]]))
 
 
 def stated(labels: FaceLabels) -> Demographics:
@@ -154,8 +181,9 @@ def sample_pair(
     """
     window = window or faces.size
     scale = float(np.exp(rng.uniform(*np.log(kinds.photo_scales))))
-    zoom = rng.uniform(1 / SURROUNDINGS, 1) if rng.random() < kinds.around else 1.0
-    clean = faces.crop(i, rng, math.ceil(window * scale * TURNING_MARGIN), scale, zoom)
+    zoom = 1 / SURROUNDINGS if rng.random() < kinds.around else 1.0
+    angle = rng.normal(0, 4)
+    clean = faces.crop(i, rng, math.ceil(window * scale * TURNING_MARGIN), scale, zoom, angle)
     clean = np.clip(clean * rng.uniform(0.85, 1.1), 0, 255).astype(np.uint8) if rng.random() < 0.3 else clean
     kind = rng.random()
     if kind < 0.05:
@@ -175,7 +203,7 @@ def sample_pair(
     if rng.random() < kinds.scratched:
         source = scratches(source, int(rng.integers(1, 7)), rng)
     degraded = degrade(source, level, rng, unit, plain=rng.random() < kinds.plain)
-    matrix = cv2.getRotationMatrix2D((clean.shape[1] / 2, clean.shape[0] / 2), rng.normal(0, 4), 1 / scale)
+    matrix = cv2.getRotationMatrix2D((clean.shape[1] / 2, clean.shape[0] / 2), angle, 1 / scale)
     matrix[:, 2] += (window - len(clean)) / 2
     return warp(clean, matrix, window), warp(degraded, matrix, window)
 

@@ -17,8 +17,9 @@ import json
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,17 @@ class Sample:
         return image[y0:y1, x0:x1]
 
 
-def read_samples(root: Path, limit: int | None) -> list[Sample]:
-    """The rows of ``degradations.csv``, about ``limit`` clean photos of them evenly spread, each at every level."""
+def read_samples(root: Path, limit: int | None, only: Sequence[str] = ("*",)) -> list[Sample]:
+    """The rows of ``degradations.csv``, about ``limit`` clean photos of them evenly spread, each at every level.
+
+    ``only`` takes photos whose name, without folder, matches one of the patterns.
+    """
     rows = list(csv.DictReader(open(root / "degradations.csv")))
-    photos = sorted({row["clean"] for row in rows})
+    photos = sorted({row["clean"] for row in rows if any(fnmatch(Path(row["clean"]).name, pattern) for pattern in only)})
     if limit and limit < len(photos):
         photos = [photos[i] for i in np.linspace(0, len(photos) - 1, limit).round().astype(int)]
-    return [_sample(root, row) for row in rows if row["clean"] in set(photos)]
+    chosen = set(photos)
+    return [_sample(root, row) for row in rows if row["clean"] in chosen]
 
 
 def _sample(root: Path, row: dict[str, str]) -> Sample:
@@ -178,7 +183,12 @@ def ask_judges(python: Path, folder: Path, samples: list[Sample]) -> None:
 
 
 def benchmark(
-    pipeline: FaceReconstructor, root: Path, output: Path, limit: int | None = None, peers: Path | None = None
+    pipeline: FaceReconstructor,
+    root: Path,
+    output: Path,
+    limit: int | None = None,
+    peers: Path | None = None,
+    only: Sequence[str] = ("*",),
 ) -> dict[str, Any]:
     """Measures, and writes tables and sheets.
 
@@ -187,11 +197,12 @@ def benchmark(
         output: where pictures, tables and sheets go.
         limit: clean photos to measure on; None or 0 takes all.
         peers: a Python that has the judges and the rival.
+        only: patterns of the photos' names.
 
     Returns:
         What :func:`train.restoration.report.summarise` gives.
     """
-    samples, images = read_samples(root, limit), output / "images"
+    samples, images = read_samples(root, limit, only), output / "images"
     for sample, by_method in results(pipeline, samples):
         registered = register(by_method[CLEAN], by_method[INPUT])
         for method, image in by_method.items():
@@ -218,10 +229,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=60, help="clean photos to measure on, each at three levels; 0 takes all")
     parser.add_argument("--peers", type=Path, help="a Python that has the judges and the rival")
+    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="photos of these names, as 'studio_*'")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     pipeline = FaceReconstructor.from_pretrained(device=args.device)
-    print(markdown(benchmark(pipeline, args.data, args.output, args.limit, args.peers)))
+    print(markdown(benchmark(pipeline, args.data, args.output, args.limit, args.peers, args.only)))
 
 
 if __name__ == "__main__":

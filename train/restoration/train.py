@@ -88,7 +88,7 @@ def train(args: argparse.Namespace) -> None:
     if rank:  # after a resume, too, each process has random numbers of its own
         torch.manual_seed(args.seed + rank + ranks * first)
     coarse, config = args.stage == "coarse", CONFIGS[args.config]
-    faces = CleanFaces(Path(args.data), config.coarse_size if coarse else config.image_size, limit=args.limit)
+    faces = CleanFaces(Path(args.data), config.coarse_size if coarse else config.image_size, limit=args.limit, points=args.points)
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
     window, kinds = None if args.stage in WHOLE_FACES else schedule.window, SMALL if coarse else DETAILED
     dataset = PairDataset(faces, schedule.batch_size, args.seed, (first, stop), (rank, ranks), window, kinds)
@@ -130,6 +130,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--data", required=True, help="folder that holds the packs")
+    parser.add_argument("--points", type=Path, help="file of train.restoration.points: faces are cut by them, as in use")
     parser.add_argument("--config", choices=list(SCHEDULES), default="small")
     parser.add_argument("--output", default="runs/restoration")
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")

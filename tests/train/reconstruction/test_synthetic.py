@@ -5,8 +5,8 @@ import pytest
 
 from facerecon.head import HeadModel
 from train.reconstruction.appearance import Assets, to_linear, to_srgb
-from train.reconstruction.people import euler, sample_expression, sample_person, sample_rotation
-from train.reconstruction.synthetic import SyntheticFaces
+from train.reconstruction.people import Person, euler, sample_expression, sample_person, sample_rotation
+from train.reconstruction.synthetic import SyntheticFaces, hair_chances
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,12 @@ def test_people_are_of_all_ages_and_both_genders():
     assert (ages < 12).mean() > 0.08 and (ages > 65).mean() > 0.1
     assert 0.35 < np.mean([p.gender for p in people]) < 0.65
     assert all(abs(p.ancestry.sum() - 1) < 1e-9 for p in people)
+
+
+def test_hair_goes_with_age_and_gender_as_in_photos():
+    people = [Person(age, gender, np.array([0.0, 0, 1]), np.zeros(5)) for age, gender in ((70, 1.0), (20, 1.0), (70, 0.0))]
+    (old_bald, men_long), (young_bald, _), (women_bald, women_long) = (hair_chances(person) for person in people)
+    assert old_bald > 3 * young_bald > 3 * women_bald * 0.9 and women_long > 5 * men_long
 
 
 def test_rotations_turn_and_do_not_mirror():

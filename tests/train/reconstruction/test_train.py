@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(packs, tmp_path):
 
 def test_landmarks_follow_the_photo_through_crop_and_mirror(packs, monkeypatch):
     monkeypatch.setattr("train.reconstruction.data.damage", lambda image, rng, strength: image)
-    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"])
+    batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])
     mirrored = 0
     for seed in range(12):
         row = batches.photo(seed % 4, np.random.default_rng(seed))
@@ -90,7 +90,7 @@ def test_landmarks_follow_the_photo_through_crop_and_mirror(packs, monkeypatch):
 
 
 def test_a_batch_depends_on_seed_and_step_alone(packs):
-    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"], seed=3)
+    batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"], seed=3)
     first, again, other = batches[5], batches[5], batches[6]
     assert torch.equal(first["crops"], again["crops"])
     assert not torch.equal(first["crops"], other["crops"])
@@ -98,7 +98,7 @@ def test_a_batch_depends_on_seed_and_step_alone(packs):
 
 
 def test_the_truth_costs_less_than_any_other_head(packs):
-    batches = ReconstructionBatches(packs / "synthetic", packs / "real", CONFIGS["tiny"])
+    batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])
     batch, head = batches[0], HeadModel.from_pretrained()
     objective = Objective(head, LossWeights())
     torch.manual_seed(0)
