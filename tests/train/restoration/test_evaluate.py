@@ -10,7 +10,7 @@ from facerecon.images import save_image
 from facerecon.pipeline import FaceReconstructor
 from facerecon.restoration.degradations import gaussian_blur
 from tests.fakes import FakeDetector, make_photo
-from train.restoration.evaluate import benchmark
+from train.restoration.evaluate import benchmark, read_samples
 from train.restoration.report import groups, markdown
 
 
@@ -55,6 +55,12 @@ def test_benchmark_without_judges(data, tmp_path):
     assert "feature_distance" not in heavy["clean"]
     assert json.loads((out / "benchmark.json").read_text()) == summary
     assert (out / "heavy.jpg").is_file()
+
+
+def test_only_some_photos(data):
+    names = {sample.clean.name for sample in read_samples(data, None, ["utk_5_*", "utk_45_*"])}
+    assert names == {"utk_5_0_0_2017.png", "utk_45_0_2_2017.png"}
+    assert len(read_samples(data, 1, ["utk_45_*"])) == 2 and not read_samples(data, None, ["studio_*"])
 
 
 def test_groups_of_names():
