@@ -150,22 +150,21 @@ class SyntheticFaces:
         return (sh * (1 - blend) + even * blend).astype(np.float32)
 
     def _draw(self, face: SyntheticFace, vertices: np.ndarray, rng: np.random.Generator) -> Image:
-        normals = [_normals(vertices, self.faces)]
+        normals = vertex_normals(torch.from_numpy(vertices[None]), self.head.faces)[0].numpy()
         meshes, kinds = [(vertices, self.faces)], [self.materials]
         style, thickness = rng.random(), rng.uniform(0.002, 0.03)
         bald, long_hair = hair_chances(face.person)
         if style > bald:
-            meshes.append(self.hair.cap(vertices, normals[0], rng, thickness))
+            meshes.append(self.hair.cap(vertices, normals, rng, thickness))
         if style > 1 - long_hair:
             meshes.append(self.hair.curtain(vertices, rng, thickness))
         offsets = np.cumsum([0] + [len(v) for v, _ in meshes])
         points = np.concatenate([v for v, _ in meshes])
         faces = np.concatenate([f + o for (_, f), o in zip(meshes, offsets)])
         kinds += [np.full(len(f), -1) for _, f in meshes[1:]]
-        normals = np.concatenate(normals + [_normals(v, f) for v, f in meshes[1:]])
-        return self._shade(face, points, normals, faces, np.concatenate(kinds), rng)
+        return self._shade(face, points, faces, np.concatenate(kinds), rng)
 
-    def _shade(self, face, points, normals, faces, kinds, rng) -> Image:  # noqa: ANN001
+    def _shade(self, face: SyntheticFace, points: np.ndarray, faces: np.ndarray, kinds: np.ndarray, rng: np.random.Generator) -> Image:
         side = round(self.size * SUPERSAMPLE)
         camera = torch.from_numpy((points @ face.rotation.T).astype(np.float32))
         depth = face.distance - camera[:, 2]
@@ -178,7 +177,7 @@ class SyntheticFaces:
         face.triangles = _shrunk(index, self.size)
         seen = index >= 0
         hit, w = index[seen], weights[seen]
-        n = _between((normals @ face.rotation.T)[faces[hit]], w)
+        n = _between(vertex_normals(camera[None], corners)[0].numpy()[faces[hit]], w)
         n /= np.linalg.norm(n, axis=1, keepdims=True).clip(1e-6)
         light = irradiance(torch.from_numpy(n[None]).float(), torch.from_numpy(face.lighting[None]))[0].numpy()
         albedo = self._albedo(face, hit, w, kinds[hit], points, faces, rng)
@@ -294,11 +293,6 @@ def hair_chances(person: Person) -> tuple[float, float]:
     if person.gender > 0.5:
         return 0.04 + 0.2 * float(np.clip((person.age - 25) / 40, 0, 1)), 0.08
     return 0.02, 0.55
-
-
-def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals of one mesh."""
-    return vertex_normals(torch.from_numpy(vertices[None]), torch.from_numpy(faces))[0].numpy()
 
 
 def _between(corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
