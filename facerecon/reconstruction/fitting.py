@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -17,8 +16,7 @@ import torch
 from scipy.linalg import cho_factor, cho_solve
 
 from facerecon.head import HeadModel
-from facerecon.head.landmarks import CONTOUR, slide_contour, surface_points
-from facerecon.reconstruction.camera import seen_yaw
+from facerecon.reconstruction.landmark_basis import landmark_basis, yaw_seen
 from facerecon.types import HeadParameters
 
 STEPS, ROUNDS = 3, 3
@@ -58,10 +56,8 @@ def fit_landmarks(
     low = np.concatenate((np.full(identities, -IDENTITY_LIMIT), np.zeros(expressions)))
     high = np.concatenate((np.full(identities, IDENTITY_LIMIT), np.ones(expressions)))
     now = start.clip(low, high)
-    if head not in _POINTS:
-        _POINTS[head] = _Points(head)
     # Landmarks are linear in the coefficients but for the contact of the eyelids and the slide of the contour, which are small.
-    marks, ways = _marks(parameters, head), _POINTS[head].ways(parameters, head, identities)
+    marks, ways = _marks(parameters, head), landmark_basis(head).ways(parameters, head, identities)
     turned = np.zeros(3)
     for _ in range(STEPS):
         pixels, slopes = _seen(parameters, marks + ways @ (now - start), ways)
@@ -74,42 +70,10 @@ def fit_landmarks(
     return _with(parameters, now, identities)
 
 
-class _Points:
-    """The landmarks' triangles of a head and nothing else: what their points owe to coefficients, (K, U, 3) metres."""
-
-    def __init__(self, head: HeadModel) -> None:
-        corners = torch.cat((head.landmark_triangles.flatten(), head.contour_triangles.flatten()))
-        used, local = corners.unique(return_inverse=True)
-        still, turning = local.split((head.landmark_triangles.numel(), head.contour_triangles.numel()))
-        self.still = still.view_as(head.landmark_triangles), head.landmark_barycentric
-        self.turning = turning.view_as(head.contour_triangles), head.contour_barycentric, head.contour_yaw
-        first = head.mean_coefficients.shape[1]
-        self.identity, self.expression = (
-            basis.unflatten(1, (-1, 3))[:, used].contiguous() for basis in (head.shape_basis[first:], head.expression_basis)
-        )
-
-    def ways(self, parameters: HeadParameters, head: HeadModel, identities: int) -> np.ndarray:
-        """(68, 3, K) where each coefficient of identity and expression takes landmarks, seen from where the lens is."""
-        weights = head.mean_weights(parameters)
-        parts = self.identity[:identities] * (weights @ head.identity_scale), self.expression * (weights @ head.expression_scale)
-        basis = torch.cat(parts)
-        contour = slide_contour(basis, _yaw(parameters).expand(len(basis)), *self.turning)
-        fixed = surface_points(basis, *self.still)[:, CONTOUR:]
-        return torch.cat((contour, fixed), dim=1).permute(1, 2, 0).double().numpy()
-
-
-_POINTS: WeakKeyDictionary[HeadModel, _Points] = WeakKeyDictionary()
-
-
-def _yaw(parameters: HeadParameters) -> torch.Tensor:
-    pose = (torch.from_numpy(np.asarray(v, np.float32))[None] for v in (parameters.rotation, parameters.translation_m))
-    return seen_yaw(*pose)
-
-
 def _marks(parameters: HeadParameters, head: HeadModel) -> np.ndarray:
     """Landmarks (68, 3) metres of the head."""
     code = (torch.from_numpy(np.asarray(v, np.float32))[None] for v in (parameters.identity, parameters.expression))
-    return head.landmarks(head.vertices(*code, head.mean_weights(parameters)), _yaw(parameters))[0].double().numpy()
+    return head.landmarks(head.vertices(*code, head.mean_weights(parameters)), yaw_seen(parameters))[0].double().numpy()
 
 
 def _seen(parameters: HeadParameters, marks: np.ndarray, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

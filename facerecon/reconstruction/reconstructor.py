@@ -26,7 +26,7 @@ from facerecon.reconstruction.fitting import fit_landmarks
 from facerecon.reconstruction.fusion import contradictions, reconcile
 from facerecon.reconstruction.metric_shape import MetricShaper
 from facerecon.reconstruction.quality import assess
-from facerecon.reconstruction.same_person import put_shape
+from facerecon.reconstruction.same_person import exchange_shape
 from facerecon.reconstruction.texture import TextureResult, unproject
 from facerecon.rendering import project, to_camera
 from facerecon.types import (
@@ -152,9 +152,9 @@ class HeadReconstructor:
                     # Another shape than the encoder's moves the landmarks: the pose brings them back to the photo.
                     own = self._parameters(code, i, matrix, shape, None, focal)
                     measured = PersonShape(parameters.identity, parameters.mean_weights, parameters.demographics)
-                    parameters = put_shape(own, self.geometry(own)[1], measured, self.head)
+                    parameters = exchange_shape(own, measured, self.head)
                 if options.person is not None:
-                    parameters = put_shape(parameters, self.geometry(parameters)[1], options.person, self.head)
+                    parameters = exchange_shape(parameters, options.person, self.head)
                 face = faces[start + i]
                 if self.fits and face.landmarks is not None and face.landmark_errors is not None:
                     count = 0 if options.person is not None else self.encoder.config.identity

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from facerecon.reconstruction.camera import seen_yaw
+from facerecon.reconstruction.landmark_basis import landmark_basis
 from facerecon.types import Demographics, FaceReconError, HeadParameters, PersonShape, Reconstruction
 
 LEAST_WEIGHT = 0.02
@@ -77,6 +78,18 @@ def put_shape(parameters: HeadParameters, landmarks: np.ndarray, person: PersonS
     vertices = head.vertices(identity, expression, head.mean_weights(shaped))
     points = head.landmarks(vertices, seen_yaw(rotation, translation))[0].numpy().astype(np.float64)
     rotation, translation = refit_pose(points, landmarks, parameters)
+    return replace(shaped, rotation=rotation, translation_m=translation)
+
+
+def exchange_shape(parameters: HeadParameters, person: PersonShape, head: Any) -> HeadParameters:
+    """:func:`put_shape` where the landmarks are the head's own, in a fifth of the time that its vertices take."""
+    basis = landmark_basis(head)
+    shaped = replace(
+        parameters, identity=person.identity, mean_weights=person.mean_weights, demographics=person.demographics
+    )
+    x, y, z = (basis.marks(parameters, head) @ np.asarray(parameters.rotation, np.float64).T + parameters.translation_m).T
+    pixels = np.asarray(parameters.principal_point, np.float64) + np.stack((x, -y), 1) * (parameters.focal_px / -z)[:, None]
+    rotation, translation = refit_pose(basis.marks(shaped, head), pixels, parameters)
     return replace(shaped, rotation=rotation, translation_m=translation)
 
 

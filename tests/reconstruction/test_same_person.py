@@ -11,7 +11,7 @@ import torch
 from facerecon.head import HeadModel
 from facerecon.reconstruction.camera import seen_yaw
 from facerecon.reconstruction.quality import assess, frontality
-from facerecon.reconstruction.same_person import fuse_shapes, put_shape, refit_pose
+from facerecon.reconstruction.same_person import exchange_shape, fuse_shapes, put_shape, refit_pose
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, PersonShape, Reconstruction
 
 
@@ -86,6 +86,17 @@ def test_the_shape_takes_the_place_of_a_photos_own_without_moving_its_landmarks(
     kept, moved = (np.linalg.norm(seen(head, p) - marks, axis=1).mean() for p in (put, replace(put, rotation=own.rotation, translation_m=own.translation_m)))
     assert kept <= moved and kept < 2.5
     assert np.allclose(put.rotation @ put.rotation.T, np.eye(3), atol=1e-4) and put.translation_m[2] < -0.5
+
+
+def test_a_shape_is_exchanged_as_it_is_put(head):
+    """The landmarks' own vertices alone give the pose that all vertices give."""
+    rng, k = np.random.default_rng(2), len(head.identity_labels)
+    own = parameters(head, rng.normal(0, 0.7, k))
+    person = PersonShape(own.identity + rng.normal(0, 0.5, k).astype(np.float32), own.mean_weights, Demographics(age=50))
+    put, exchanged = put_shape(own, seen(head, own), person, head), exchange_shape(own, person, head)
+    assert np.array_equal(exchanged.identity, person.identity) and exchanged.demographics.age == 50
+    assert np.linalg.norm(seen(head, exchanged) - seen(head, put), axis=1).max() < 0.5
+    assert np.allclose(exchanged.rotation, put.rotation, atol=5e-3)
 
 
 def test_a_pose_is_found_again_from_its_pixels(head):
