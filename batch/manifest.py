@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from batch.names import name_bytes
+
 _STAGES = 16  # bits, one for each name of a stage
 
 
@@ -221,7 +223,7 @@ def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
 
 
 def _short_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(os.fsencode(text), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(name_bytes(text), digest_size=8).digest(), "big")
 
 
 def _parse(line: bytes) -> Record | None:

@@ -78,4 +78,9 @@ def _stem_and_hash(file: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+    return hashlib.sha256(name_bytes(text)).hexdigest()[:8]
+
+
+def name_bytes(text: str) -> bytes:
+    """A name's bytes, to be hashed; halves of surrogate pairs, which archives and other systems may hold, too."""
+    return text.encode("utf-8", "surrogatepass")

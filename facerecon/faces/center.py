@@ -29,6 +29,7 @@ _NESTED = 0.6  # share of the smaller box from which it lies in the other
 # Sides of the crops in which a candidate is seen again, and of the face in them, pixels. Enlarged further, a small
 # face is but a blur; the larger one shows better where eyes and mouth are.
 _SIGHTS = ((64, 36.0), (128, 60.0))
+_LARGE = 48.0  # a candidate of that size in its view needs the last of them alone
 _DOUBT, _MOST_CONFIRMED = 0.05, 32  # what is less likely is not looked at again; no more than so many are
 _SEEN = -2.0  # logit from which the points of a closer sight count
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
@@ -103,7 +104,7 @@ class CenterDetector(ViewingDetector):
         return closest
 
     def _confirmed(self, views: list[Image], found: list[Candidates]) -> list[Candidates]:
-        """Every likely candidate set upright, brought to two sizes and seen again, with its mirror image.
+        """Every likely candidate set upright, brought to two sizes, a large one to one, and seen again, with its mirror image.
 
         A face stays one, most others do not: the mean of the logits is the score. The points are the mean of those of
         the closer sights.
@@ -112,13 +113,19 @@ class CenterDetector(ViewingDetector):
         if not places:
             return found
         candidates = [(views[v], found[v].boxes[i], found[v].points[i]) for v, i in places]
-        sights = [self._sight(candidates, crop, face) for crop, face in _SIGHTS]
+        small = [k for k, (_, box, _) in enumerate(candidates) if np.prod(box[2:] - box[:2]) < _LARGE**2]
+        seen_by: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in candidates]  # logits (2,) and points (5, 2)
+        for (crop, face), members in zip(_SIGHTS, (small, range(len(candidates)))):
+            if members:
+                logits, points = self._sight([candidates[k] for k in members], crop, face)
+                for i, k in enumerate(members):
+                    seen_by[k].append((logits[:, i], points[i]))
         out = [Candidates(seen.boxes, seen.points.copy(), seen.scores.copy()) for seen in found]
         for k, (v, i) in enumerate(places):
             score = np.clip(found[v].scores[i], 1e-6, 1 - 1e-6)
-            logits = [np.log(score / (1 - score)), *(logit for seen, _ in sights for logit in seen[:, k])]
+            logits = [np.log(score / (1 - score)), *(logit for both, _ in seen_by[k] for logit in both)]
             out[v].scores[i] = 1 / (1 + np.exp(-np.mean(logits)))
-            certain = [points[k] for seen, points in sights if seen[:, k].min() > _SEEN]
+            certain = [points for both, points in seen_by[k] if both.min() > _SEEN]
             if certain:
                 out[v].points[i] = np.mean(certain, axis=0)
         return out

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -165,6 +165,7 @@ def test_no_bytes_do_more_than_be_refused(tmp_path: Path, kind: str, changes: li
 
 
 @fuzz
+@example(["\x1f.png", "\ud800.png"])
 @given(st.lists(st.text(st.characters(blacklist_characters="/\0"), min_size=1, max_size=8).map(lambda t: t + ".png"), unique=True, max_size=12))
 def test_names_are_printable_distinct_and_stay_inside(files: list[str]) -> None:
     names = [name for _, name in name_files(files)]
