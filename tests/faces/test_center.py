@@ -117,11 +117,12 @@ def test_later_looks_must_be_surer(detector):
     assert detector.detect(image) == []
 
 
-@pytest.mark.parametrize("says, score", [(4.0, 0.982), (-5.0, 0.039)])
-def test_a_candidate_must_stand_a_second_look(detector, says, score):
+@pytest.mark.parametrize("says, side, score", [(4.0, 40, 0.982), (-5.0, 40, 0.039), (4.0, 60, 0.982), (-5.0, 60, 0.119)])
+def test_a_candidate_must_stand_a_second_look(detector, says, side, score):
+    """A small one at two sizes, a large one at one."""
     network = detector.network
     detector.network = lambda patches: doubting(network(patches), says) if patches.shape[-1] <= 32 else network(patches)
-    (found,) = detector.look([photo(480, 640, 300, 200, 60)], [10.0])
+    (found,) = detector.look([photo(480, 640, 300, 200, side)], [10.0])
     assert found.scores.max() == pytest.approx(score, abs=0.01)
 
 
