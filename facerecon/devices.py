@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import TypeVar
 
-import scipy.linalg  # noqa: F401, brings a BLAS of its own
 import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
@@ -80,7 +79,7 @@ class _OrderedConv2d(nn.Conv2d):
 
 @cache
 def leave_cores_to_torch() -> None:
-    """One thread for the BLAS of numpy, of scipy and of OpenCV.
+    """One thread for the BLAS of numpy, of scipy and of OpenCV, of those that are loaded.
 
     Theirs and torch's wait for work without letting go of the cores, each in the other's way: a head of which scipy solves
     some small systems took four times as long on two cores.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +27,9 @@ _TINY = 12.0  # who asks for faces smaller than that in the first look gets the 
 _MOST_CANDIDATES = 400
 _OVERLAP, _ALIKE = 0.4, 0.65  # shares of the union: two faces have less, two sights of one face more
 _NESTED = 0.6  # share of the smaller box from which it lies in the other
-# Sides of the crops in which a candidate is seen again, and of the face in them, pixels. Enlarged further, a small
-# face is but a blur; the larger one shows better where eyes and mouth are.
-_SIGHTS = ((64, 36.0), (128, 60.0))
-_LARGE = 48.0  # a candidate of that size in its view needs the last of them alone
+# Sides of the crops in which a candidate is seen again, of the face in them, and of the largest candidates that need it,
+# pixels. Enlarged further, a small face is but a blur; the larger one shows better where eyes and mouth are.
+_SIGHTS = ((64, 36.0, 48.0), (128, 60.0, math.inf))
 _DOUBT, _MOST_CONFIRMED = 0.05, 32  # what is less likely is not looked at again; no more than so many are
 _SEEN = -2.0  # logit from which the points of a closer sight count
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
@@ -113,13 +113,13 @@ class CenterDetector(ViewingDetector):
         if not places:
             return found
         candidates = [(views[v], found[v].boxes[i], found[v].points[i]) for v, i in places]
-        small = [k for k, (_, box, _) in enumerate(candidates) if np.prod(box[2:] - box[:2]) < _LARGE**2]
         seen_by: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in candidates]  # logits (2,) and points (5, 2)
-        for (crop, face), members in zip(_SIGHTS, (small, range(len(candidates)))):
+        for crop, face, largest in _SIGHTS:
+            members = [k for k, (_, box, _) in enumerate(candidates) if np.prod(box[2:] - box[:2]) < largest**2]
             if members:
                 logits, points = self._sight([candidates[k] for k in members], crop, face)
-                for i, k in enumerate(members):
-                    seen_by[k].append((logits[:, i], points[i]))
+                for k, logit, five in zip(members, logits.T, points):
+                    seen_by[k].append((logit, five))
         out = [Candidates(seen.boxes, seen.points.copy(), seen.scores.copy()) for seen in found]
         for k, (v, i) in enumerate(places):
             score = np.clip(found[v].scores[i], 1e-6, 1 - 1e-6)

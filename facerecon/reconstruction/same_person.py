@@ -82,7 +82,10 @@ def put_shape(parameters: HeadParameters, landmarks: np.ndarray, person: PersonS
 
 
 def exchange_shape(parameters: HeadParameters, person: PersonShape, head: Any) -> HeadParameters:
-    """:func:`put_shape` where the landmarks are the head's own, in a fifth of the time that its vertices take."""
+    """:func:`put_shape` where the landmarks are the head's own, in a fifth of the time that its vertices take.
+
+    What the basis leaves out at the eyelids it leaves out before and after.
+    """
     basis = landmark_basis(head)
     shaped = replace(
         parameters, identity=person.identity, mean_weights=person.mean_weights, demographics=person.demographics

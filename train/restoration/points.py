@@ -16,21 +16,24 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from facerecon.faces.choose import choose_faces
 from facerecon.faces.detect import FaceDetector
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import Image
 from train.data.layouts import open_dataset
-from train.restoration.data import PackFraming, packs_in
+from train.restoration.data import UNKNOWN, PackFraming, packs_in
 
-MOST_OFF = 0.3  # of the photo's side: a face whose middle lies further from the photo's is somebody else's
+MOST_OFF = 0.3  # of the photo's side: a face whose middle lies further from the photo's is somebody in the background
 
 
 def face_points(image: Image, detector: FaceDetector) -> np.ndarray:
     """The five points (5, 2) of the face in the middle of a photo; NaN where there is none."""
-    middle = np.array(image.shape[1::-1]) / 2
-    off = lambda face: float(np.abs(face.points.mean(0) - middle).max()) / max(image.shape[:2])  # noqa: E731
-    face = min(detector.detect(image), key=off, default=None)
-    return np.full((5, 2), np.nan) if face is None or off(face) > MOST_OFF else face.points
+    found = detector.detect(image)
+    if not found:
+        return UNKNOWN
+    points = choose_faces(found, "center", image.shape[:2])[0][1].points
+    off = np.abs(points.mean(0) - np.array(image.shape[1::-1]) / 2).max()
+    return points if off <= MOST_OFF * max(image.shape[:2]) else UNKNOWN
 
 
 def find_points(root: Path, output: Path, detector: FaceDetector, packs: tuple[PackFraming, ...] | None = None) -> dict[str, float]:

@@ -63,7 +63,7 @@ def test_people_are_of_all_ages_and_both_genders():
 def test_hair_goes_with_age_and_gender_as_in_photos():
     people = [Person(age, gender, np.array([0.0, 0, 1]), np.zeros(5)) for age, gender in ((70, 1.0), (20, 1.0), (70, 0.0))]
     (old_bald, men_long), (young_bald, _), (women_bald, women_long) = (hair_chances(person) for person in people)
-    assert old_bald > 3 * young_bald > 3 * women_bald * 0.9 and women_long > 5 * men_long
+    assert old_bald > 3 * young_bald > 0 and old_bald > 3 * women_bald and women_long > 5 * men_long
 
 
 def test_rotations_turn_and_do_not_mirror():
