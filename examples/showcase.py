@@ -1,4 +1,4 @@
-"""Draws ``docs/showcase.jpg``: what the pipeline makes of the examples.
+"""Draws ``docs/showcase.webp``: what the pipeline makes of the examples.
 
     python -m examples.showcase
 """
@@ -47,7 +47,7 @@ def main() -> None:
     """Writes the picture."""
     pipeline = FaceReconstructor.from_pretrained()
     rows = [row(pipeline, load_image(HERE / name)) for name in PHOTOS]
-    save_image(HERE.parent / "docs" / "showcase.jpg", np.concatenate(rows))
+    save_image(HERE.parent / "docs" / "showcase.webp", np.concatenate(rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The estimator's file: convolutions as whole numbers of 8 bits with a scale for each output channel, the rest float16."""
+"""The estimator's file: convolutions as whole numbers of 6 bits with a scale for each output channel, the rest float16."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from facerecon.quantization import compress, expand
 from facerecon.types import FaceReconError
 
 FILE = "demographics.safetensors"
+COARSE = ("stages.",)  # what takes 6 bits
 
 
 def save(path: Path, network: DemographicsNetwork, temperatures: dict[str, float], facts: dict | None = None) -> None:
     """Writes a folded network with the temperatures of its heads, and facts for the reader."""
     metadata = {"config": network.config.to_dict(), "temperatures": temperatures, "facts": facts or {}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(compress(network.state_dict()), path, {k: json.dumps(v) for k, v in metadata.items()})
+    save_file(compress(network.state_dict(), COARSE), path, {k: json.dumps(v) for k, v in metadata.items()})
 
 
 def load(path: Path) -> tuple[DemographicsNetwork, dict[str, float]]:

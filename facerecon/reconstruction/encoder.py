@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facerecon.head import HeadModel
 from facerecon.reconstruction.camera import (
     FARTHEST_M,
     NEAREST_M,
@@ -17,7 +19,9 @@ from facerecon.reconstruction.camera import (
     rotation_from_6d,
     yaw_of,
 )
+from facerecon.reconstruction.feedback import Anchors, Feedback, FeedbackConfig, Look
 from facerecon.reconstruction.trunk import ResidualTrunk, TrunkConfig
+from facerecon.types import FaceReconError
 
 EVEN_LIGHT = math.sqrt(4 * math.pi)  # first coefficient of a light that shades every albedo by one
 
@@ -31,12 +35,14 @@ class EncoderConfig:
         identity: components of the head's identity basis that are predicted, the largest ones.
         expression: number of expressions.
         limit: identity coefficients stay within this many standard deviations.
+        feedback: of the corrections after the first guess; None for none.
     """
 
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     identity: int = 80
     expression: int = 52
     limit: float = 3.0
+    feedback: FeedbackConfig | None = None
 
     def to_dict(self) -> dict:
         """As plain values, for a checkpoint's metadata."""
@@ -46,7 +52,8 @@ class EncoderConfig:
     def from_dict(cls, values: dict) -> EncoderConfig:
         """Back from :meth:`to_dict`, lists or tuples."""
         trunk = {k: tuple(v) if isinstance(v, list) else v for k, v in values["trunk"].items()}
-        return cls(**{**values, "trunk": TrunkConfig(**trunk)})
+        feedback = values.get("feedback")
+        return cls(**{**values, "trunk": TrunkConfig(**trunk), "feedback": feedback and FeedbackConfig(**feedback)})
 
 
 @dataclass
@@ -65,7 +72,9 @@ class HeadCode:
         gender: (B,) in [0, 1], 1 = male.
         ancestry: (B, 3) summing to one.
         logits: gender (B,) and ancestry (B, 3) before their squashing, for losses.
-        features: (B, F) what all this was read from: the last hidden layer, then the cells of the last maps.
+        features: (B, F) what all this was read from: the last hidden layer, the cells of the last maps, and the hidden layer
+            of the last correction.
+        looks: at the anchors, one a correction.
     """
 
     identity: Tensor
@@ -80,6 +89,7 @@ class HeadCode:
     ancestry: Tensor
     logits: dict[str, Tensor]
     features: Tensor
+    looks: Sequence[Look] = ()
 
     def project(self, points: Tensor) -> Tensor:
         """Points (B, N, 3) of the head's frame in the crop: (B, N, 2) crop sides from its centre."""
@@ -94,10 +104,17 @@ class HeadCode:
 class HeadEncoder(nn.Module):
     """After the coarse encoder of DECA (Feng et al., SIGGRAPH 2021), with a perspective camera.
 
-    Every output has its own row of one linear layer and starts at an average head seen from the front.
+    Every output has its own row of one linear layer and starts at an average head seen from the front. With feedback, the maps
+    are looked at again where the points of that head come to lie (``feedback``).
+
+    Args:
+        config: size of the encoder.
+        head: the head that it speaks of; needed for feedback only.
     """
 
-    def __init__(self, config: EncoderConfig = EncoderConfig()) -> None:
+    LOOKED_AT = 2  # maps, the finest ones
+
+    def __init__(self, config: EncoderConfig = EncoderConfig(), head: HeadModel | None = None) -> None:
         super().__init__()
         self.config = config
         self.trunk = ResidualTrunk(config.trunk)
@@ -105,17 +122,41 @@ class HeadEncoder(nn.Module):
             "identity": config.identity, "expression": config.expression, "rotation": 6, "camera": 4,
             "lighting": 27, "age": 1, "gender": 1, "ancestry": 3,
         }  # fmt: skip
-        self.hidden = nn.Linear(config.trunk.features, config.trunk.features)
-        self.out = nn.Linear(config.trunk.features, sum(self.sizes.values()))
+        features, outputs = config.trunk.features, sum(self.sizes.values())
+        self.hidden = nn.Linear(features, features)
+        self.out = nn.Linear(features, outputs)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
+        if config.feedback is not None:
+            if head is None:
+                raise FaceReconError("An encoder with feedback must be told which head it speaks of.")
+            self.anchors = Anchors(head, config.feedback.anchors)
+            self.feedback = Feedback(config.feedback, sum(config.trunk.channels[: self.LOOKED_AT]), features, outputs)
 
     def forward(self, crops: Tensor) -> HeadCode:
         """Crops (B, 3, S, S) in [0, 1] of the ``"head"`` template."""
-        cells = self.trunk.cells(crops)
+        maps = self.trunk.maps(crops)
+        cells = self.trunk.lay(maps[-1])
         features = self.trunk.read(cells)
         hidden = features + F.relu(self.hidden(features))
-        values = self.out(hidden).float()
+        values, told, looks = self.out(hidden).float(), [hidden, cells], []
+        if self.config.feedback is not None:
+            fine = [m.float() for m in maps[: self.LOOKED_AT]]  # bfloat16 places would be a quarter of a pixel off
+            for _ in range(self.config.feedback.rounds):
+                places = self._places(values)
+                more, corrected, offsets = self.feedback(fine, places.detach(), hidden, values)
+                values = values + more
+                looks.append(Look(places, offsets))
+            told.append(corrected)
+        return self._code(values, torch.cat(told, dim=1).float(), looks)
+
+    def _places(self, values: Tensor) -> Tensor:
+        """Where the anchors (B, N, 2) are seen."""
+        code = self._code(values, values)
+        expression = code.expression.clamp(0, 1)
+        return code.project(self.anchors.place(code.identity, expression, code.age, code.gender, code.ancestry))
+
+    def _code(self, values: Tensor, features: Tensor, looks: Sequence[Look] = ()) -> HeadCode:
         part = dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=1)))
         camera, limit = part["camera"], self.config.limit
         light = 0.3 * part["lighting"].unflatten(1, (9, 3)) * EVEN_LIGHT
@@ -132,7 +173,8 @@ class HeadEncoder(nn.Module):
             gender=torch.sigmoid(part["gender"][:, 0]),
             ancestry=part["ancestry"].softmax(1),
             logits={"gender": part["gender"][:, 0], "ancestry": part["ancestry"]},
-            features=torch.cat((hidden, cells), dim=1).float(),
+            features=features,
+            looks=looks,
         )
 
 

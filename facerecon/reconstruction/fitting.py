@@ -2,7 +2,7 @@
 
 The most likely head given both, as model fitting has it since Blanz and Vetter (SIGGRAPH 1999): the encoder's
 head is the middle of a normal distribution, landmarks are seen with the errors that their network expects of itself.
-A few Gauss-Newton steps over pose, identity and expression find it.
+Two Gauss-Newton steps over pose, identity and expression find it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.landmark_basis import landmark_basis, yaw_seen
 from facerecon.types import HeadParameters
 
-STEPS, ROUNDS = 3, 3
-"""Steps, and rounds of each until no coefficient leaves its range."""
+STEPS, ROUNDS = 2, 2
+"""Steps (more change nothing), and rounds of each in which coefficients that leave their range are held at its end."""
 TURN_STD = math.radians(3.0)
 """How far the encoder's rotation is off about each axis; where the head stands is left to the landmarks."""
 IDENTITY_STD = 0.5

@@ -11,15 +11,13 @@ from torch import Tensor
 from facerecon.head import HeadModel
 from facerecon.head.landmarks import CONTOUR, slide_contour, surface_points
 from facerecon.reconstruction.camera import seen_yaw
+from facerecon.reconstruction.vertex_basis import VertexBasis
 from facerecon.types import HeadParameters
 
 
 class LandmarkBasis:
-    """The vertices of the landmarks' triangles of a head, (U, 3) metres, and how its coefficients move them.
-
-    Linear: ``HeadModel.vertices`` also closes eyelids by the head's own size and keeps them off each other and the eyeball.
-    Lids of closed eyes lie up to 3.5 mm elsewhere here, so that differences between two such heads are to be trusted.
-    """
+    """The vertices of the landmarks' triangles of a head, and how its coefficients move them; linear, as ``VertexBasis`` says,
+    so that differences between two such heads are to be trusted."""
 
     def __init__(self, head: HeadModel) -> None:
         corners = torch.cat((head.landmark_triangles.flatten(), head.contour_triangles.flatten()))
@@ -27,30 +25,21 @@ class LandmarkBasis:
         still, turning = local.split((head.landmark_triangles.numel(), head.contour_triangles.numel()))
         self.still = still.view_as(head.landmark_triangles), head.landmark_barycentric
         self.turning = turning.view_as(head.contour_triangles), head.contour_barycentric, head.contour_yaw
-        first = head.mean_coefficients.shape[1]
-        self.template, self.mean, self.identity, self.expression = (
-            basis.unflatten(-1, (-1, 3))[..., used, :].contiguous()
-            for basis in (head.template, head.shape_basis[:first], head.shape_basis[first:], head.expression_basis)
-        )
+        self.vertices = VertexBasis(head, used)
 
     @torch.inference_mode()
     def ways(self, parameters: HeadParameters, head: HeadModel, identities: int) -> np.ndarray:
         """(68, 3, K) where each coefficient of identity and expression takes landmarks, seen from where the lens is."""
-        weights = head.mean_weights(parameters)
-        parts = self.identity[:identities] * (weights @ head.identity_scale), self.expression * (weights @ head.expression_scale)
+        weights, basis = head.mean_weights(parameters), self.vertices
+        parts = basis.identity[:identities] * (weights @ head.identity_scale), basis.expression * (weights @ head.expression_scale)
         return self._landmarks(torch.cat(parts), yaw_seen(parameters)).permute(1, 2, 0).double().numpy()
 
     @torch.inference_mode()
     def marks(self, parameters: HeadParameters, head: HeadModel) -> np.ndarray:
         """Landmarks (68, 3) metres of the head."""
-        weights = head.mean_weights(parameters)
-        points = self.template + torch.einsum("k,kuc->uc", (weights @ head.mean_coefficients)[0], self.mean)
-        for basis, values, scale in (
-            (self.identity, parameters.identity, head.identity_scale),
-            (self.expression, parameters.expression, head.expression_scale),
-        ):
-            points = points + torch.einsum("k,kuc->uc", torch.from_numpy(np.asarray(values, np.float32)) * (weights @ scale), basis)
-        return self._landmarks(points[None], yaw_seen(parameters))[0].double().numpy()
+        code = (torch.from_numpy(np.asarray(v, np.float32))[None] for v in (parameters.identity, parameters.expression))
+        points = self.vertices.points(*code, head.mean_weights(parameters))
+        return self._landmarks(points, yaw_seen(parameters))[0].double().numpy()
 
     def _landmarks(self, points: Tensor, yaw: Tensor) -> Tensor:
         contour = slide_contour(points, yaw.expand(len(points)), *self.turning)

@@ -94,10 +94,11 @@ class HeadReconstructor:
         """
         leave_cores_to_torch()
         where = resolve_device(device)
-        encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values)), path)
+        head = head or HeadModel.from_pretrained()
+        encoder = load_network("reconstruction", lambda values: HeadEncoder(EncoderConfig.from_dict(values), head), path)
         encoder = to_fast(encoder, where)
         shaper = MetricShaper.shipped(device) if metric and path is None else None
-        head, estimator = head or HeadModel.from_pretrained(), DemographicsEstimator.from_pretrained(device)
+        estimator = DemographicsEstimator.from_pretrained(device)
         parser = parser or FaceParser.shipped(device)
         return cls(encoder, head, estimator, shaper, parser, Detailer.shipped(head, device))
 

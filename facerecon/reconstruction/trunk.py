@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -57,8 +58,20 @@ class ResidualTrunk(nn.Module):
 
     def cells(self, crops: Tensor) -> Tensor:
         """The last maps side by side, (B, reduced * cells), of crops (B, 3, S, S) in [0, 1]."""
-        x = F.relu(self.stem(F.pixel_unshuffle((crops - 0.5) * 4, 2)))
-        return F.relu(self.reduce(self.stages(x))).flatten(1)
+        return self.lay(self.maps(crops)[-1])
+
+    def maps(self, crops: Tensor) -> list[Tensor]:
+        """What each stage gives of crops (B, 3, S, S) in [0, 1], at 1/4, 1/8, 1/16 and 1/32 of their size."""
+        x, maps, layers = F.relu(self.stem(F.pixel_unshuffle((crops - 0.5) * 4, 2))), [], iter(self.stages)
+        for blocks in self.config.blocks:
+            for layer in islice(layers, blocks + 2):  # they begin with a convolution that shrinks, and its ReLU
+                x = layer(x)
+            maps.append(x)
+        return maps
+
+    def lay(self, last: Tensor) -> Tensor:
+        """(B, reduced * cells) of the last of the :meth:`maps`."""
+        return F.relu(self.reduce(last)).flatten(1)
 
     def read(self, cells: Tensor) -> Tensor:
         """(B, features) from what :meth:`cells` gives."""

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import pytest
 import torch
 
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder, soft_unit
+from facerecon.reconstruction.feedback import FeedbackConfig
 from facerecon.reconstruction.losses import demographics_loss, landmark_loss
 from facerecon.reconstruction.trunk import TrunkConfig
 
@@ -20,8 +25,15 @@ def test_a_new_encoder_sees_an_average_head_from_the_front():
     assert (corners[:, 0, 1] < corners[:, 1, 1]).all()  # up is up
 
 
-def test_the_configuration_survives_its_json():
-    assert EncoderConfig.from_dict(__import__("json").loads(__import__("json").dumps(CONFIG.to_dict()))) == CONFIG
+@pytest.mark.parametrize("feedback", [None, FeedbackConfig(anchors=8)])
+def test_the_configuration_survives_its_json(feedback):
+    config = replace(CONFIG, feedback=feedback)
+    assert EncoderConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_the_configuration_of_an_encoder_without_feedback_is_still_read():
+    before = {name: value for name, value in CONFIG.to_dict().items() if name != "feedback"}
+    assert EncoderConfig.from_dict(before) == CONFIG
 
 
 def test_expressions_stay_near_the_unit_interval_and_gradients_return_from_outside():

@@ -1,4 +1,4 @@
-"""Makes the shipped file of a trained estimator: calibrated, folded, 8 bits a weight.
+"""Makes the shipped file of a trained estimator: calibrated, folded, 6 bits a weight.
 
     python -m train.demographics.export --data runs/demographics_data --run runs/demographics --output weights/demographics
 
@@ -25,7 +25,7 @@ def export(run: Path, faces: Faces, output: Path) -> dict:
     network = DemographicsNetwork(NetworkConfig.from_dict(trained["config"]))
     network.load_state_dict(trained["weights"])
     folded = fold(network)
-    folded.load_state_dict(checkpoint.expand(checkpoint.compress(folded.state_dict())))
+    folded.load_state_dict(checkpoint.expand(checkpoint.compress(folded.state_dict(), checkpoint.COARSE)))
     folded.to(torch.bfloat16).to(memory_format=torch.channels_last)
     logits, labels = held_out_logits(folded, faces)
     fitted, report = temperatures(logits, labels), summary(logits, labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from facerecon.reconstruction.encoder import EncoderConfig
+from facerecon.reconstruction.feedback import FeedbackConfig
 from facerecon.reconstruction.trunk import TrunkConfig
 
 
@@ -12,7 +13,7 @@ from facerecon.reconstruction.trunk import TrunkConfig
 class LossWeights:
     """How much each loss counts; the comments give a loss's size in a good network.
 
-    Those from ``vertices`` to ``lighting`` need the truth of a synthetic face.
+    Those from ``vertices`` to ``lighting``, ``places`` and ``offsets`` need the truth of a synthetic face.
     """
 
     landmarks: float = 90.0  # 0.02 crop sides
@@ -26,6 +27,8 @@ class LossWeights:
     age: float = 1.5  # 1
     gender: float = 1.5  # 0.4
     ancestry: float = 1.5  # 0.8
+    places: float = 80.0  # 0.015 crop sides
+    offsets: float = 80.0  # 0.01 crop sides
     prior: float = 0.08  # 1, photos only
 
 
@@ -45,7 +48,7 @@ class TrainConfig:
         muon: Muon instead of AdamW for convolutions and matrices.
     """
 
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig = EncoderConfig(feedback=FeedbackConfig())
     steps: int = 4500
     synthetic: int = 64
     true: int = 32
@@ -64,9 +67,10 @@ class TrainConfig:
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
 LARGE = TrunkConfig(image_size=224, channels=(96, 192, 384, 768), blocks=(3, 4, 6, 3), reduced=64, features=1024)
+GLANCE, CLOSE = FeedbackConfig(anchors=8, local=4, width=32), FeedbackConfig(anchors=256, local=16, width=1024, rounds=3)
 
 CONFIGS = {
-    "tiny": TrainConfig(EncoderConfig(TINY), steps=6, synthetic=2, true=2, labelled=2),
+    "tiny": TrainConfig(EncoderConfig(TINY, feedback=GLANCE), steps=6, synthetic=2, true=2, labelled=2),
     "small": TrainConfig(),
-    "paper": TrainConfig(EncoderConfig(LARGE), steps=200_000, synthetic=48, true=40, labelled=40, lr=3e-4, ema=0.9995),
+    "paper": TrainConfig(EncoderConfig(LARGE, feedback=CLOSE), steps=200_000, synthetic=48, true=40, labelled=40, lr=3e-4, ema=0.9995),
 }

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from facerecon.head import HeadModel
 from facerecon.reconstruction import losses
+from facerecon.reconstruction.camera import crop_points
 from facerecon.reconstruction.encoder import EVEN_LIGHT, HeadCode
+from facerecon.reconstruction.feedback import Anchors
 from train.reconstruction.config import LossWeights
 
 USUAL_INVERSE_DISTANCE = 0.8  # 1 / metres: photos without other evidence
@@ -22,10 +24,11 @@ class Objective:
     Args:
         head: the head model that the code's numbers belong to.
         weights: of the losses.
+        anchors: of the encoder's feedback, where it has one.
     """
 
-    def __init__(self, head: HeadModel, weights: LossWeights) -> None:
-        self.head, self.weights = head, asdict(weights)
+    def __init__(self, head: HeadModel, weights: LossWeights, anchors: Anchors | None = None) -> None:
+        self.head, self.weights, self.anchors = head, asdict(weights), anchors
         self.regions = losses.region_weights(head)
 
     def __call__(self, code: HeadCode, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
@@ -38,6 +41,7 @@ class Objective:
         parts = {"landmarks": by_face.mean()}
         parts |= losses.demographics_loss(code, batch["age"], batch["gender"], batch["ancestry"])
         parts |= self._truth(code, vertices[:rendered], batch, rendered)
+        parts |= self._looks(code, batch, rendered)
         unusual = (code.inverse_distance - USUAL_INVERSE_DISTANCE).square()
         parts["prior"] = (losses.prior_loss(code) + 0.3 * unusual)[rendered:].mean()
         total = sum(self.weights[name] * value for name, value in parts.items())
@@ -70,4 +74,18 @@ class Objective:
             "distance": (code.inverse_distance[first] - batch["inverse_distance"]).abs().mean(),
             "expression": F.smooth_l1_loss(code.expression[first], batch["expression"], beta=0.05),
             "lighting": (code.lighting[first] - batch["lighting"]).abs().mean() / EVEN_LIGHT,
+        }
+
+    def _looks(self, code: HeadCode, batch: dict[str, Tensor], rendered: int) -> dict[str, Tensor]:
+        """How far each look at a rendered face was off, and how far what it said of that, mean of crop sides."""
+        if self.anchors is None or not code.looks:
+            return {}
+        who = (batch[name][:rendered] for name in ("identity", "expression", "age", "gender", "ancestry"))
+        camera = (batch[name][:rendered] for name in ("rotation", "scale", "center", "inverse_distance"))
+        truth = crop_points(self.anchors.place(*who), *camera)
+        places = torch.stack([look.places[:rendered] for look in code.looks])
+        offsets = torch.stack([look.offsets[:rendered] for look in code.looks])
+        return {
+            "places": (places - truth).norm(dim=-1).mean(),
+            "offsets": (places.detach() + offsets - truth).norm(dim=-1).mean(),
         }

@@ -1,4 +1,4 @@
-"""Stores an encoder's trunk in 6 bits instead of 8.
+"""Stores an encoder's trunk and feedback in 6 bits instead of 8.
 
     python -m train.reconstruction.shrink --weights runs/reconstruction/reconstruction.safetensors --output weights/reconstruction
 
@@ -17,7 +17,7 @@ from facerecon.checkpoints import checkpoint_version
 from facerecon.quantization import compress, expand
 from facerecon.reconstruction.metric_shape import ROUNDED_FROM
 
-COARSE = ("trunk.",)
+COARSE = ("trunk.", "feedback.")
 
 
 def shrink(weights: Path, output: Path) -> Path:

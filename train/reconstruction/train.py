@@ -33,6 +33,17 @@ def start_trunk(encoder: HeadEncoder, weights: Path) -> None:
     encoder.trunk.load_state_dict(found)
 
 
+def start_from(encoder: HeadEncoder, weights: Path) -> None:
+    """Begins with the weights of an earlier run; feedback that it did without begins by changing nothing.
+
+    Raises:
+        RuntimeError: the networks differ elsewhere.
+    """
+    missing, unknown = encoder.load_state_dict(expand(load_file(weights)), strict=False)
+    if unknown or any(not name.startswith("feedback.") for name in missing):
+        raise RuntimeError(f"{weights} belongs to another network: missing {missing}, unknown {unknown}.")
+
+
 def train(args: argparse.Namespace) -> Path:
     """Runs the schedule, from a checkpoint if asked, and returns the averaged weights' file."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -40,16 +51,17 @@ def train(args: argparse.Namespace) -> Path:
     if args.steps:
         config = replace(config, steps=args.steps)
     torch.manual_seed(args.seed)
-    encoder = HeadEncoder(config.encoder)
+    head = HeadModel.from_pretrained(args.head)
+    encoder = HeadEncoder(config.encoder, head)
     if args.trunk:
         start_trunk(encoder, Path(args.trunk))
     if args.init:
-        encoder.load_state_dict(expand(load_file(args.init)))
+        start_from(encoder, Path(args.init))
     encoder = to_bfloat16(encoder).to(accelerator.device)
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
     first = resume(optimizer, output, args.resume)
-    objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
+    objective = Objective(head.to(accelerator.device), config.weights, getattr(encoder, "anchors", None))
     rank, ranks = accelerator.process_index, accelerator.num_processes
     dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks)
 

@@ -15,7 +15,8 @@ from train.reconstruction.evaluate import centered_face, landmark_benchmark
 @pytest.fixture(scope="module")
 def reconstructor():
     torch.manual_seed(0)
-    return HeadReconstructor(HeadEncoder(CONFIGS["tiny"].encoder), HeadModel.from_pretrained())
+    head = HeadModel.from_pretrained()
+    return HeadReconstructor(HeadEncoder(CONFIGS["tiny"].encoder, head), head)
 
 
 def write_table(folder, tables):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from facerecon.head import HeadModel
+from facerecon.reconstruction.camera import crop_points
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import whole_checkpoints
 from train.landmarks.data import to_unit
@@ -15,7 +18,7 @@ from train.landmarks.network import MIRROR_68
 from train.reconstruction.config import CONFIGS, LossWeights
 from train.reconstruction.data import ReconstructionBatches
 from train.reconstruction.objective import Objective
-from train.reconstruction.train import parse, train
+from train.reconstruction.train import parse, start_from, train
 
 SIDE = 64
 
@@ -72,6 +75,18 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(packs, tmp_path):
     assert all(torch.equal(straight[k], broken[k]) for k in straight)
 
 
+def test_an_encoder_without_feedback_is_gone_on_with_unchanged(tmp_path):
+    config, crops = CONFIGS["tiny"].encoder, torch.rand(2, 3, 64, 64)
+    before = HeadEncoder(replace(config, feedback=None))
+    after = HeadEncoder(config, HeadModel.from_pretrained())
+    save_file(before.state_dict(), tmp_path / "before.safetensors")
+    start_from(after, tmp_path / "before.safetensors")
+    assert torch.allclose(before(crops).identity, after(crops).identity)
+    save_file({k: v for k, v in before.state_dict().items() if "stem" not in k}, tmp_path / "other.safetensors")
+    with pytest.raises(RuntimeError, match="trunk.stem"):
+        start_from(after, tmp_path / "other.safetensors")
+
+
 def test_landmarks_follow_the_photo_through_crop_and_mirror(packs, monkeypatch):
     monkeypatch.setattr("train.reconstruction.data.damage", lambda image, rng, strength: image)
     batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])
@@ -110,7 +125,7 @@ def test_the_truth_costs_less_than_any_other_head(packs):
     batch, head = batches[0], HeadModel.from_pretrained()
     objective = Objective(head, LossWeights())
     torch.manual_seed(0)
-    code = HeadEncoder(CONFIGS["tiny"].encoder)(to_unit(batch["crops"], torch.float32))
+    code = HeadEncoder(CONFIGS["tiny"].encoder, head)(to_unit(batch["crops"], torch.float32))
     before = objective(code, batch)[1]
     n = len(batch["identity"])
     for name in ("identity", "expression", "rotation", "scale", "age", "gender", "ancestry"):
@@ -120,3 +135,21 @@ def test_the_truth_costs_less_than_any_other_head(packs):
     after = objective(code, batch)[1]
     for name in ("vertices", "shape", "rotation", "scale", "expression"):
         assert after[name] < 0.2 < before[name] * 100
+
+
+def test_looks_are_held_to_where_the_anchors_are(packs):
+    batch, head = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])[0], HeadModel.from_pretrained()
+    encoder = HeadEncoder(CONFIGS["tiny"].encoder, head)
+    objective, n = Objective(head, LossWeights(), encoder.anchors), len(batch["identity"])
+    with torch.no_grad():
+        code = encoder(to_unit(batch["crops"], torch.float32))
+    camera = (batch[name] for name in ("rotation", "scale", "center", "inverse_distance"))
+    truth = crop_points(encoder.anchors.place(*(batch[k][:n] for k in ("identity", "expression", "age", "gender", "ancestry"))), *camera)
+    away = torch.tensor([0.03, -0.04])
+    for look in code.looks:
+        look.places[:n], look.offsets[:n] = truth + away, -away
+    told = objective(code, batch)[1]
+    assert told["places"] == pytest.approx(0.05, abs=1e-5) and told["offsets"] < 1e-5
+    for look in code.looks:
+        look.offsets[:n] = 0
+    assert objective(code, batch)[1]["offsets"] == pytest.approx(0.05, abs=1e-5)
