@@ -25,6 +25,9 @@ JUMP_MARGIN_M = (0.0006, 0.0028)
 """Trust rises from 0 to 1 over these distances from the outline, the neck left out, and from a step in depth."""
 FACING = (0.14, 0.48)
 """Trust rises from 0 to 1 over these cosines between the surface's normal and the line of sight."""
+SKIN_FACING = 0.2
+"""By so much better than the scalp skin must face the lens: its rim lies in shade, and hair, ears and earrings beside it are a
+small error of the fit away. What completes it looks better than that."""
 BACKGROUND, COVERED, REPLACED = (0.45, 0.85), (0.35, 0.75), (0.25, 0.60)
 """Ramps from 0 to 1: of the chance of background, which takes a texel's trust; of the chance that something covers the
 skin there, which takes it as far as the mirrored texel, by its own trust, can stand in."""
@@ -86,7 +89,7 @@ def project_photo(
     facing = _facing(points.astype(np.float32), atlas.faces)
     texels = atlas.spread(np.column_stack([pixels, facing]))
     trust, outline = _margins(pixels, texels, atlas, float(np.median(scale)))
-    trust *= ramp(texels[..., 3], *FACING)
+    trust *= ramp(texels[..., 3] - SKIN_FACING * (1 - atlas.masks["scalp"]), *FACING)
     # The photo ends somewhere: its last pixels are no better than an outline.
     height, width = photo.shape[:2]
     inset = np.minimum.reduce([texels[..., 0], texels[..., 1], width - 1 - texels[..., 0], height - 1 - texels[..., 1]])

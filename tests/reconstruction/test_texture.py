@@ -84,6 +84,15 @@ def test_visible_texels_are_the_photos(head, vertices, atlas, yaw):
     assert psnr(result.texture[seen], texture[seen]) > 28
 
 
+def test_shade_at_the_rim_of_the_face_does_not_stay_on_the_cheek(head, vertices, atlas):
+    pose, plain = turned(0), person(head, atlas, symmetric=True)
+    rim = (np.abs(atlas.spread(atlas.template)[..., 0]) > 0.055) & (atlas.masks["face"] > 0.9)
+    shaded = np.where(rim[..., None], (0.6 * plain).astype(np.uint8), plain)
+    found = [unproject(photograph(head, vertices, t, pose), pose, vertices, head, SIZE).texture.astype(float) for t in (plain, shaded)]
+    change, wanted = (np.abs(a - b).mean(2)[rim].mean() for a, b in (found, (plain.astype(float), shaded)))
+    assert change < 0.16 * wanted  # a quarter, were skin trusted as the scalp is
+
+
 def test_the_hidden_side_is_the_mirror_image_of_the_seen_one(head, vertices, atlas):
     texture, pose = person(head, atlas, symmetric=True), turned(45)
     result = unproject(photograph(head, vertices, texture, pose), pose, vertices, head, SIZE)
