@@ -127,6 +127,7 @@ class HeadEncoder(nn.Module):
         self.out = nn.Linear(features, outputs)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
+        self.anchors = self.feedback = None
         if config.feedback is not None:
             if head is None:
                 raise FaceReconError("An encoder with feedback must be told which head it speaks of.")
@@ -140,8 +141,8 @@ class HeadEncoder(nn.Module):
         features = self.trunk.read(cells)
         hidden = features + F.relu(self.hidden(features))
         values, told, looks = self.out(hidden).float(), [hidden, cells], []
-        if self.config.feedback is not None:
-            fine = [m.float() for m in maps[: self.LOOKED_AT]]  # bfloat16 places would be a quarter of a pixel off
+        if self.feedback is not None:
+            fine = [m.float() for m in maps[: self.LOOKED_AT]]  # bfloat16 places would be up to an eighth of a pixel off
             for _ in range(self.config.feedback.rounds):
                 places = self._places(values)
                 more, corrected, offsets = self.feedback(fine, places.detach(), hidden, values)

@@ -18,7 +18,7 @@ class VertexBasis(nn.Module):
 
     Linear: ``HeadModel.vertices`` also closes eyelids by the head's own size and keeps them off each other and the eyeball.
     Lids of closed eyes lie up to 3.5 mm elsewhere here. Nothing of it is stored with a network's weights, and it stays float32
-    whatever becomes of the network: in bfloat16 a point of the face would be up to half a millimetre off.
+    whatever becomes of the network: in bfloat16 a point of the face would be up to a quarter of a millimetre off.
 
     Args:
         head: whose vertices.

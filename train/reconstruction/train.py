@@ -61,7 +61,7 @@ def train(args: argparse.Namespace) -> Path:
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
     first = resume(optimizer, output, args.resume)
-    objective = Objective(head.to(accelerator.device), config.weights, getattr(encoder, "anchors", None))
+    objective = Objective(head.to(accelerator.device), config.weights, encoder.anchors)
     rank, ranks = accelerator.process_index, accelerator.num_processes
     dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks)
 
