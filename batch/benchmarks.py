@@ -84,6 +84,9 @@ BENCHMARKS = {
     "landmarker-degraded": Benchmark(
         "The same after degradations.", "train.landmarks.evaluate", "the folder with YTF/landmarks68.csv", arguments=("degraded", "--data", "{data}")
     ),
+    "mouths": Benchmark(
+        "Open and shut mouths told apart.", "train.landmarks.evaluate", "the folder with YTF/landmarks68.csv", arguments=("mouths", "--data", "{data}")
+    ),
     "parsing": Benchmark(
         "Face, hair and what covers them on renders never trained on.", "train.parsing.evaluate", "a folder of train.parsing.prerender", True,
         arguments=("renders", "--data", "{data}"),

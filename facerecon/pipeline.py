@@ -47,7 +47,7 @@ from facerecon.types import (
 _CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
 # Those that a part uses where they are there: their change, too, is a reason to do photos again.
 _OPTIONAL = {
-    "detector": ("detector", "landmarker"),
+    "detector": ("detector", "landmarker", "mouth"),
     "restorer": ("identity", "quality", "colour", "texture", "parsing"),
     "reconstructor": ("shape", "identity", "parsing", "detail", "skin"),
 }

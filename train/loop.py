@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.precision import MasterAdamW
 from train.progress import RunLog
+
+Weights = TypeVar("Weights")
 
 SMOOTHING = 0.95  # of the numbers on the progress line
 
@@ -33,6 +36,25 @@ def add_options(parser: argparse.ArgumentParser, log_every: int = 50) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log-every", type=int, default=log_every)
     parser.add_argument("--save-seconds", type=float, default=120)
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """The option that :func:`reweighted` reads."""
+    parser.add_argument("--weights", nargs="*", default=[], metavar="LOSS=WEIGHT", help="other weights of losses")
+
+
+def reweighted(weights: Weights, args: argparse.Namespace) -> Weights:
+    """Weights of losses, a dataclass, with what the command line changes.
+
+    Raises:
+        SystemExit: a loss that there is not, or no number.
+    """
+    known = [field.name for field in fields(weights)]
+    try:
+        given = {name: float(value) for name, value in (pair.split("=") for pair in args.weights)}
+        return replace(weights, **given)
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"--weights takes NAME=NUMBER with a name of {', '.join(known)}, not {' '.join(args.weights)}.") from error
 
 
 def resume(optimizer: MasterAdamW, output: Path, which: str | None) -> int:

@@ -23,6 +23,7 @@ from facerecon.faces.align import (
     warp,
 )
 from facerecon.faces.landmark_network import MIRROR_68, LandmarkerConfig, LandmarkerNetwork
+from facerecon.faces.mouth import MouthReader
 from facerecon.types import Face, FaceReconError, Image
 
 NAME = "landmarker"
@@ -56,26 +57,27 @@ class FaceLandmarker:
         network: in evaluation mode.
         device: where it runs.
         dtype: number type of the network; the fastest of the device by default.
+        mouth: brings the lips of shut mouths together; without it they stay as the network sees them.
     """
 
     def __init__(
-        self, network: LandmarkerNetwork, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+        self, network: LandmarkerNetwork, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, mouth: MouthReader | None = None
     ) -> None:
         self.device = torch.device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = network.eval().requires_grad_(False)
         self.network = to_fast(network, self.device, self.dtype)
         self.network.grid = network.grid.float()
-        self.size = network.config.image_size
+        self.size, self.mouth = network.config.image_size, mouth
 
     @classmethod
     def from_pretrained(cls, device: str = "auto", path: str | Path | None = None) -> FaceLandmarker:
-        """The shipped network, or another file of its kind.
+        """The shipped network, or another file of its kind; with ``weights/mouth`` where it is there.
 
         Raises:
             CheckpointError: there is no checkpoint, or it does not fit.
         """
-        return cls(load_network(NAME, _build, path), resolve_device(device))
+        return cls(load_network(NAME, _build, path), resolve_device(device), mouth=MouthReader.shipped(device))
 
     def predict(
         self, images: Image | Sequence[Image], places: Sequence[Face | np.ndarray], looks: int = 2, mirrored: bool = True
@@ -105,7 +107,8 @@ class FaceLandmarker:
             points, spread = ((part + other[:, MIRROR_68.numpy()]) / 2 for part, other in zip(straight, flipped))
         else:
             points, spread = self._look(photos, matrices)
-        return Landmarks(points, spread, _confidence(points, spread))
+        sure = _confidence(points, spread)
+        return Landmarks(points if self.mouth is None else self.mouth.settle(photos, points), spread, sure)
 
     def refine(self, image: Image, faces: Sequence[Face]) -> list[Face]:
         """The faces of a photo with better points and with landmarks, where those are to be trusted.

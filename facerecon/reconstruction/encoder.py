@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +94,11 @@ class HeadCode:
     def project(self, points: Tensor) -> Tensor:
         """Points (B, N, 3) of the head's frame in the crop: (B, N, 2) crop sides from its centre."""
         return crop_points(points, self.rotation, self.scale, self.center, self.inverse_distance)
+
+    def part(self, rows: slice) -> HeadCode:
+        """The code of some of the crops; their looks are left out."""
+        parts = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("logits", "looks")}
+        return HeadCode(**parts, logits={name: values[rows] for name, values in self.logits.items()})
 
     @property
     def yaw(self) -> Tensor:

@@ -14,9 +14,12 @@ import cv2
 import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import lsq_linear
 
+from facerecon.faces.mouth import LIP_PAIRS, SHUT_GAP, lip_gap
 from facerecon.head import HeadModel
 from facerecon.reconstruction.landmark_basis import landmark_basis, yaw_seen
+from facerecon.reconstruction.losses import landmark_trust
 from facerecon.types import HeadParameters
 
 STEPS, ROUNDS = 2, 2
@@ -27,7 +30,15 @@ IDENTITY_STD = 0.5
 """How far the encoder's identity coefficients are off, standard deviations of people."""
 EXPRESSION_STD = 0.08
 """How far its expressions are off, which go from 0 to 1."""
+BARELY = {"cheekPuff": 0.01}
+"""Expressions of which landmarks say nothing: a broad jaw would puff every cheek."""
 IDENTITY_LIMIT = 3.0
+GAP_ERROR = 0.12
+"""Standard deviation of the gap between two points of the lips, as a share of that of a point: neighbours err alike."""
+TOUCH_STD_M, STAY_STD_M = 1e-4, 3e-4
+"""How exactly lips of a shut mouth touch, and how exactly the mouth stays where it is when they are brought to."""
+OUTER_LIPS = [*range(48, 61), 64]
+"""iBUG points of the lips' outer edge and of the corners of the mouth."""
 ERROR = 0.7
 """Standard deviation of a landmark in each direction, as a share of the distance it is expected to be off."""
 
@@ -50,24 +61,57 @@ def fit_landmarks(
         identities: how many of the identity coefficients may move, the first ones; 0 leaves the shape as it is.
     """
     wanted, expressions = np.asarray(landmarks, np.float64), len(parameters.expression)
-    sure = np.repeat(1 / (np.maximum(np.asarray(errors, np.float64), 1e-6) * ERROR), 2)
+    trust = math.sqrt(float(landmark_trust(yaw_seen(parameters))))
+    sure = np.repeat(trust / (np.maximum(np.asarray(errors, np.float64), 1e-6) * ERROR), 2)
+    stds = np.array([BARELY.get(name, EXPRESSION_STD) for name in head.expression_labels])
     start = np.concatenate((parameters.identity[:identities], parameters.expression)).astype(np.float64)
-    pull = np.concatenate((np.full(3, TURN_STD**-2), np.full(3, 1e-6), np.full(identities, IDENTITY_STD**-2), np.full(expressions, EXPRESSION_STD**-2)))
+    pull = np.concatenate((np.full(3, TURN_STD**-2), np.full(3, 1e-6), np.full(identities, IDENTITY_STD**-2), stds**-2.0))
     low = np.concatenate((np.full(identities, -IDENTITY_LIMIT), np.zeros(expressions)))
     high = np.concatenate((np.full(identities, IDENTITY_LIMIT), np.ones(expressions)))
     now = start.clip(low, high)
     # Landmarks are linear in the coefficients but for the contact of the eyelids and the slide of the contour, which are small.
     marks, ways = _marks(parameters, head), landmark_basis(head).ways(parameters, head, identities)
-    turned = np.zeros(3)
+    turned, apart = np.zeros(3), _apart(sure)
     for _ in range(STEPS):
         pixels, slopes = _seen(parameters, marks + ways @ (now - start), ways)
-        slopes *= sure[:, None]
-        right = slopes.T @ ((wanted - pixels).ravel() * sure) + pull * np.concatenate((-turned, np.zeros(3), start - now))
+        slopes = np.concatenate((slopes * sure[:, None], apart @ slopes))
+        missing = (wanted - pixels).ravel()
+        right = slopes.T @ np.concatenate((missing * sure, apart @ missing)) + pull * np.concatenate((-turned, np.zeros(3), start - now))
         step = _bounded(slopes.T @ slopes + np.diag(pull), right, low - now, high - now)
         now = (now + step[6:]).clip(low, high)
         turned += step[:3]  # small: turns add up
         parameters = _moved(parameters, step[:6])
+    if lip_gap(wanted) < 1.5 * SHUT_GAP:
+        now[identities:] = _sealed(now[identities:], stds, ways[..., identities:])
     return _with(parameters, now, identities)
+
+
+def _sealed(expression: np.ndarray, stds: np.ndarray, ways: np.ndarray) -> np.ndarray:
+    """Expressions (K,) near those given that leave the lips as they touch in a face at rest.
+
+    Args:
+        stds: (K,) how far each may be off.
+        ways: (68, 3, K) metres, where each takes the landmarks.
+    """
+    gaps = np.concatenate([ways[upper] - ways[lower] for upper, lower in LIP_PAIRS]) / TOUCH_STD_M
+    middles = [(ways[upper] + ways[lower]) / 2 for upper, lower in LIP_PAIRS]
+    kept = np.concatenate((*middles, *ways[OUTER_LIPS], np.diag(STAY_STD_M / stds))) / STAY_STD_M
+    wanted = np.concatenate((np.zeros(len(gaps)), kept @ expression))
+    return lsq_linear(np.concatenate((gaps, kept)), wanted, (0, 1), method="bvls").x
+
+
+def _apart(sure: np.ndarray) -> np.ndarray:
+    """What makes of 136 coordinates the gaps between the lips, (6, 136), over how far those are expected to be off.
+
+    Args:
+        sure: (136,) of each coordinate, 1 over its standard deviation.
+    """
+    rows = np.zeros((2 * len(LIP_PAIRS), len(sure)))
+    for i, (upper, lower) in enumerate(LIP_PAIRS):
+        for axis in (0, 1):
+            above, below = 2 * upper + axis, 2 * lower + axis
+            rows[2 * i + axis, [above, below]] = np.array([-1, 1]) * min(sure[above], sure[below]) / GAP_ERROR
+    return rows
 
 
 def _marks(parameters: HeadParameters, head: HeadModel) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +15,9 @@ from facerecon.reconstruction.encoder import HeadCode
 EYE_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
 LIP_PAIRS = ((61, 67), (62, 66), (63, 65), (51, 57))
 PAIRS = torch.tensor(EYE_PAIRS + LIP_PAIRS)
+USUAL = 0.04
+RARE = {"cheekPuff": 10.0, **dict.fromkeys(("mouthLeft", "mouthRight", "jawLeft", "jawRight", "jawForward", "mouthShrugUpper"), 0.6)}
+TRUSTED_TO, TRUSTED_NO_MORE, LEAST_TRUST = math.radians(36), math.radians(58), 0.05
 
 
 def landmark_weights() -> Tensor:
@@ -22,6 +27,14 @@ def landmark_weights() -> Tensor:
     weights[36:48] = 1.3
     weights[48:] = 1.2
     return weights / weights.mean()
+
+
+def landmark_trust(yaw: Tensor) -> Tensor:
+    """Share (B,) of their usual weight that labels of landmarks on photos deserve, seen under ``yaw`` (B,) radians.
+
+    Labels and networks trained on them draw profiles as faces turned by 50 degrees, the hidden eye in the air.
+    """
+    return 1 - (1 - LEAST_TRUST) * ((yaw.abs() - TRUSTED_TO) / (TRUSTED_NO_MORE - TRUSTED_TO)).clamp(0, 1)
 
 
 def landmark_loss(found: Tensor, truth: Tensor, beta: float = 0.01) -> Tensor:
@@ -69,10 +82,18 @@ def shape_loss(found: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
     return vertex_loss(normalized(found), normalized(truth), weights)
 
 
-def prior_loss(code: HeadCode) -> Tensor:
-    """Identity as likely as scans say, few expressions at once, (B,)."""
-    identity = code.identity.square().mean(1)
-    return identity + 2.0 * code.expression.abs().mean(1)
+def expression_costs(head: HeadModel) -> Tensor:
+    """(E,) what one of each expression costs in :func:`prior_loss`: landmarks alone would have every photo puff its cheeks."""
+    return torch.tensor([RARE.get(name, USUAL) for name in head.expression_labels], device=head.faces.device)
+
+
+def prior_loss(code: HeadCode, costs: Tensor) -> Tensor:
+    """Identity as likely as scans say, few expressions at once and hardly the rare ones, (B,).
+
+    Args:
+        costs: of :func:`expression_costs`.
+    """
+    return code.identity.square().mean(1) + (code.expression.abs() * costs).sum(1)
 
 
 def known_mean(values: Tensor, known: Tensor) -> Tensor:

@@ -20,13 +20,14 @@ from facerecon.checkpoints import WEIGHTS, CheckpointError
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.detail_surface import cut_window, fade, window_slices
 from facerecon.reconstruction.texture_atlas import TextureAtlas
-from facerecon.reconstruction.texture_projection import PhotoTexels
+from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
 from facerecon.reconstruction.texture_tone import Tone
 
 SIDE = 64  # texels of the window
 FORMAT = "facerecon-skin-1"
 FEWEST = 200  # texels that a fit needs
 NOISE = 20.0  # Lab: what the components leave unexplained, of neighbouring texels together
+LIT_FACING = (0.50, 0.85)  # ramp of cosines between normal and line of sight over which brightness comes to count
 PATTERN = 6 / 256  # of the window: finer patterns of the mean skin stay
 
 
@@ -114,6 +115,9 @@ def personal(
     where = cv2.resize(model.cover, side, interpolation=cv2.INTER_LINEAR) * cv2.resize(fade(), side, interpolation=cv2.INTER_LINEAR)
     lab = prior.lab.copy()
     part = lab[rows, columns]
-    where = (where * atlas.skin[rows, columns])[..., None]
+    # The face's rim lies in shade in every photo that the components were learned from: no property of the skin. The window is its
+    # own mirror image.
+    facing = texels.facing[rows, columns]
+    where = (where * atlas.skin[rows, columns] * ramp(np.maximum(facing, facing[:, ::-1]), *LIT_FACING))[..., None]
     part += where * (wanted - prior.broad(rows, columns, PATTERN * side[0]))
     return replace(prior, lab=lab)

@@ -28,7 +28,9 @@ LIKE = (0.15, 0.60)
 DOUBTFUL_FACING = (0.35, 0.65)
 DOUBTFUL_OUTLINE_M = (0.011, 0.026)
 WORSE_FACING = (-0.36, -0.15)
-STEADY_FACING = (0.25, 0.70)
+STEADY_FACING = (0.60, 0.90)
+RIM_FACING, RIM_BREADTH = (0.50, 0.85), 8.0
+"""Ramp of cosines over which the photo's broad shade comes to count in full; how broad, texels of a texture of 1024."""
 MIRROR_TRUST = 0.95
 """A mirror image never counts in full: where the mean skin differs little, it softens what is copied."""
 LARGEST_SHADE = np.array([25.0, 6.0, 6.0], np.float32)
@@ -120,6 +122,28 @@ def fill_skin(
     return matched
 
 
+def level_rim(lab: np.ndarray, skin: np.ndarray, bare: np.ndarray, facing: np.ndarray) -> np.ndarray:
+    """Colours (S, S, 3), in place, whose broad shade goes over into the completed skin's where the face turns from the lens.
+
+    Cheeks grow darker there, as light falls from where one looks at a face; seen from the side, that is a stripe down the cheek.
+    Marks and pores stay, and so does what is no bare skin, such as a beard.
+
+    Args:
+        skin: (S, S, 3) what the completion has there.
+        bare: (S, S) in [0, 1], how surely a texel shows bare skin of the face.
+        facing: (S, S) cosine between normal and line of sight.
+    """
+    small = (len(lab) // 8,) * 2
+    shrink = lambda values: cv2.resize(values, small, interpolation=cv2.INTER_AREA)  # noqa: E731
+    weight = shrink(bare.astype(np.float32))[..., None]
+    sums = np.concatenate((np.clip(shrink(skin) - shrink(lab), -LARGEST_SHADE, LARGEST_SHADE) * weight, weight), axis=2)
+    sums = cv2.GaussianBlur(sums.astype(np.float32), (0, 0), RIM_BREADTH * len(lab) / 1024 / 8)
+    aside = 1 - ramp(shrink(facing), *RIM_FACING)
+    shade = sums[..., :3] / np.maximum(sums[..., 3:], 1e-3) * (weight * aside[..., None])
+    lab += cv2.resize(shade, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return lab
+
+
 def fill_hair(
     lab: np.ndarray, weight: np.ndarray, likeness: np.ndarray, atlas: TextureAtlas, prior: Appearance, tone: Tone
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -162,6 +186,7 @@ def complete(
     lab, total, likeness = add_mirror(texels.lab, weight, likeness, atlas)
     facing = np.maximum(texels.facing, atlas.flip(texels.facing[..., None]))
     skin = fill_skin(lab, total, likeness, facing, atlas, prior, tone)
+    lab = level_rim(lab, skin, total * likeness * atlas.masks["face"], facing)
     hair, cover = fill_hair(lab, total, likeness, atlas, prior, tone)
     # In place: pages of new pictures cost more than the arithmetic.
     for upper, share, lower in ((hair, cover, skin), (lab, total, hair)):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from facerecon.faces.mouth import lip_gap, shut_lips
 from facerecon.head import HeadModel
 from facerecon.reconstruction.camera import seen_yaw
 from facerecon.reconstruction.fitting import fit_landmarks
@@ -68,3 +69,29 @@ def test_a_given_shape_stays(head, true):
     fitted = fit_landmarks(true, seen, np.full(68, 1.0), head, identities=0)
     assert np.array_equal(fitted.identity, true.identity)
     assert np.linalg.norm(marks_of(fitted, head) - seen, axis=1).mean() < 0.5
+
+
+def test_landmarks_of_a_profile_are_hardly_believed(head, true):
+    profile = replace(true, rotation=turned(1.15))
+    frontal = marks_of(replace(true, rotation=turned(0.9)), head)  # what labels make of profiles
+    fitted = fit_landmarks(profile, frontal, np.full(68, 6.0), head)
+    half = fit_landmarks(replace(true, rotation=turned(0.45)), marks_of(replace(true, rotation=turned(0.2)), head), np.full(68, 6.0), head)
+    yaw = lambda p: np.arctan2(p.rotation[0, 2], p.rotation[2, 2])  # noqa: E731
+    assert 1.15 - yaw(fitted) < 0.5 * (0.45 - yaw(half))
+
+
+def test_lips_of_a_shut_mouth_touch_and_stay_in_their_place(head, true):
+    rest = replace(true, rotation=turned(0.1), expression=np.zeros_like(true.expression))
+    at_rest = marks_of(rest, head)
+    ajar = np.zeros_like(true.expression)
+    for name, value in (("jawOpen", 0.12), ("mouthSmileLeft", 0.2), ("mouthSmileRight", 0.2), ("mouthUpperUpLeft", 0.2)):
+        ajar[head.expression_labels.index(name)] = value
+    smiling = marks_of(replace(rest, expression=ajar), head)
+    seen = shut_lips(smiling[None], np.zeros(1))[0]
+    fitted = marks_of(fit_landmarks(replace(rest, expression=ajar), seen, np.full(68, 4.0), head), head)
+    assert lip_gap(smiling) > 2.5 * lip_gap(at_rest)
+    assert lip_gap(fitted) < 1.1 * lip_gap(at_rest)
+    eyes = np.linalg.norm(seen[36] - seen[45])
+    assert np.linalg.norm(fitted[48:60] - seen[48:60], axis=1).mean() < 0.03 * eyes
+    open_again = marks_of(fit_landmarks(rest, smiling, np.full(68, 4.0), head), head)
+    assert lip_gap(open_again) > 0.8 * lip_gap(smiling)

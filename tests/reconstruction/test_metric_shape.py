@@ -130,13 +130,15 @@ def test_a_network_of_another_encoder_is_passed_by(tmp_path, monkeypatch):
 
 def test_an_encoder_stored_in_fewer_bits_keeps_its_metric_shape(tmp_path):
     torch.manual_seed(0)
-    state = HeadEncoder(EncoderConfig(TINY)).state_dict()
-    save_file(compress(state), tmp_path / "before.safetensors")
-    after = shrink(tmp_path / "before.safetensors", tmp_path / "small")
-    assert encoder_versions(after.parent) == {checkpoint_version(tmp_path / "before.safetensors"), checkpoint_version(after.parent)}
-    assert after.stat().st_size < 0.85 * (tmp_path / "before.safetensors").stat().st_size
+    state, file = HeadEncoder(EncoderConfig(TINY)).state_dict(), tmp_path / "reconstruction.safetensors"
+    save_file(compress(state), file)
+    after = shrink(file, tmp_path / "small")
+    assert encoder_versions(after.parent) == {checkpoint_version(file), checkpoint_version(after.parent)}
+    assert after.stat().st_size < 0.85 * file.stat().st_size
     kept = expand(load_file(after))
     assert all(torch.allclose(kept[k], v, atol=0.02 * float(v.abs().max()) + 1e-3) for k, v in state.items())
+    with pytest.raises(SystemExit, match="other.safetensors"):
+        shrink(tmp_path / "other.safetensors", tmp_path)
 
 
 def test_the_shipped_metric_shape_belongs_to_the_shipped_encoder():

@@ -11,6 +11,7 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
+from facerecon.reconstruction.texture_projection import project_photo
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.types import Demographics, HeadParameters
 
@@ -91,6 +92,21 @@ def test_shade_at_the_rim_of_the_face_does_not_stay_on_the_cheek(head, vertices,
     found = [unproject(photograph(head, vertices, t, pose), pose, vertices, head, SIZE).texture.astype(float) for t in (plain, shaded)]
     change, wanted = (np.abs(a - b).mean(2)[rim].mean() for a, b in (found, (plain.astype(float), shaded)))
     assert change < 0.16 * wanted  # a quarter, were skin trusted as the scalp is
+
+
+def test_skin_that_turns_from_the_lens_is_as_bright_as_the_front_and_keeps_its_marks(head, vertices, atlas):
+    pose, plain = turned(0), person(head, atlas, symmetric=True)
+    facing = project_photo(photograph(head, vertices, plain, pose), pose, vertices, atlas).facing
+    falling = (plain * (0.5 + 0.5 * np.clip(facing / 0.9, 0, 1))[..., None]).astype(np.uint8)  # as under a lamp beside the camera
+    found = [unproject(photograph(head, vertices, t, pose), pose, vertices, head, SIZE) for t in (plain, falling)]
+    rim = (facing > 0.5) & (facing < 0.65) & (atlas.masks["face"] > 0.9) & (found[1].visibility > 150)
+    front = (facing > 0.9) & (atlas.masks["face"] > 0.9) & (found[1].visibility > 150)
+    assert rim.sum() > 200
+    grey = [result.texture.mean(2) for result in found]
+    darker = [1 - (g[rim].mean() / g[front].mean()) / (plain.mean(2)[rim].mean() / plain.mean(2)[front].mean()) for g in (grey[1], falling.mean(2))]
+    assert darker[1] > 0.15 and darker[0] < 0.75 * darker[1]
+    fine = [(g - cv2.GaussianBlur(g, (0, 0), 3))[rim] for g in grey]
+    assert np.corrcoef(*fine)[0, 1] > 0.7
 
 
 def test_the_hidden_side_is_the_mirror_image_of_the_seen_one(head, vertices, atlas):

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from train.checkpointing import whole_checkpoints
-from train.loop import last_step, optimise, resume
+from train.loop import last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW
 
 
@@ -17,6 +17,12 @@ from train.precision import MasterAdamW
 class Plan:
     steps: int = 300
     lr: float = 0.05
+
+
+@dataclass(frozen=True)
+class Shares:
+    first: float = 1.0
+    second: float = 2.0
 
 
 def run(output, stop_at=None, again=None):
@@ -47,3 +53,11 @@ def test_stopped_and_resumed_is_as_run_through(tmp_path):
     run(tmp_path / "broken", stop_at=110)
     resumed, seen = run(tmp_path / "broken", again="latest")
     assert seen[0] == 110 and torch.equal(straight.weight, resumed.weight)
+
+
+def test_weights_of_losses_are_changed_by_name_and_a_slip_is_told():
+    changed = reweighted(Shares(), Namespace(weights=["second=0.5"]))
+    assert changed == Shares(1.0, 0.5)
+    for slip in ("third=1", "first", "first=much"):
+        with pytest.raises(SystemExit, match="first, second"):
+            reweighted(Shares(), Namespace(weights=[slip]))

@@ -5,6 +5,7 @@
     python -m train.landmarks.evaluate degraded --data DATA/eval
     python -m train.landmarks.evaluate scut --data DATA/eval
     python -m train.landmarks.evaluate renders --data runs/synthetic_test
+    python -m train.landmarks.evaluate mouths --data DATA/eval
     python -m train.landmarks.evaluate speed
 
 All but the first are of the landmarker, the shipped one unless ``--weights`` names another. Each prints JSON; errors
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from facerecon.faces.landmarker import FaceLandmarker, Landmarks
+from facerecon.faces.mouth import lip_gap
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Face, Image
@@ -36,6 +38,7 @@ from train.reconstruction.evaluate import find_faces
 YTF_FRAMING = Framing((1.0,), (0.5, 0.5))
 BROW_TO_HAIR = 0.25  # of a landmarks' box: how far a detector's box reaches above it
 YAW_GROUPS = ((0, 15), (15, 30), (30, 50), (50, 90))
+SHUT_LABEL, OPEN_LABEL = 0.015, 0.06  # of the eyes' distance: gaps of lips under and over which labels say shut and open
 LEVELS = ("light", "medium", "heavy")
 
 
@@ -151,6 +154,38 @@ def renders(landmarker: FaceLandmarker, root: Path) -> dict:
     return report(found, truth) | {"by_yaw": {k: report(_take(found, g), truth[g]) for k, g in groups.items() if g.any()}}
 
 
+def mouths(landmarker: FaceLandmarker, root: Path) -> dict:
+    """Shut mouths against open ones by the reader of mouths and by the gap between landmarks, clean and degraded, and portraits of
+    people who were asked for a neutral face (``clean/studio_neutral_*``)."""
+    reader, landmarker.mouth = landmarker.mouth, None
+    images, truth = read_benchmark(root / "YTF")
+    gaps = lip_gap(truth)
+    known = (gaps < SHUT_LABEL) | (gaps > OPEN_LABEL)
+    images, truth, wide = [image for image, k in zip(images, known) if k], truth[known], gaps[known] > OPEN_LABEL
+    result = {"shut": int((~wide).sum()), "open": int(wide.sum())}
+    for level in ("clean", *LEVELS):
+        seen = [image if level == "clean" else degrade(image, level, np.random.default_rng(i)) for i, image in enumerate(images)]
+        points = landmarker.predict(seen, list(true_boxes(truth))).points
+        chance = reader.open_chance(seen, points)
+        result[level] = {
+            "area_under_curve": _ranked(chance, wide), "area_of_landmarks_gap": _ranked(lip_gap(points), wide),
+            "shut_right": float((chance[~wide] < 0.5).mean()), "open_right": float((chance[wide] > 0.5).mean()),
+        }  # fmt: skip
+    neutral = [read_image(path) for path in sorted((root / "clean").glob("studio_neutral_*"))]
+    if neutral:
+        points = landmarker.predict(neutral, find_faces(neutral)[0]).points
+        result["neutral"] = {
+            "photos": len(neutral), "called_open": float((reader.open_chance(neutral, points) > 0.5).mean()),
+            "landmarks_gap_median_percent": float(np.median(lip_gap(points)) * 100),
+        }  # fmt: skip
+    return result
+
+
+def _ranked(scores: np.ndarray, positive: np.ndarray) -> float:
+    """The chance that a positive scores above a negative: the area under the ROC curve."""
+    return float((scores[positive][:, None] > scores[~positive]).mean())
+
+
 def speed(landmarker: FaceLandmarker, _: Path | None) -> dict:
     """Milliseconds a face, crops included, of a 640 x 480 photo."""
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
@@ -193,7 +228,7 @@ def _take(found: Landmarks, mask: np.ndarray) -> Landmarks:
 
 def main() -> None:
     """The command line; prints JSON."""
-    ways = {"ytf": ytf, "degraded": degraded, "scut": scut, "renders": renders, "speed": speed}
+    ways = {"ytf": ytf, "degraded": degraded, "scut": scut, "renders": renders, "mouths": mouths, "speed": speed}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("labeller", *ways))
     parser.add_argument("--data", type=Path)

@@ -30,6 +30,8 @@ class LossWeights:
     places: float = 80.0  # 0.015 crop sides
     offsets: float = 80.0  # 0.01 crop sides
     prior: float = 0.08  # 1, photos only
+    photometric: float = 0.0  # 0.15, of pictures of photos' heads; these two need train.reconstruction.masks
+    likeness: float = 0.0  # 0.4, the same
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class TrainConfig:
         steps: length of the schedule.
         synthetic, true, labelled: crops of each kind in a batch: rendered faces, photos with true landmarks,
             photos with pseudo-labels.
+        drawn: photos of these whose head is drawn, where a loss of pictures has a weight.
         lr: peak learning rate.
         weight_decay: decoupled.
         ema: decay of the averaged weights.
@@ -53,6 +56,7 @@ class TrainConfig:
     synthetic: int = 64
     true: int = 32
     labelled: int = 32
+    drawn: int = 16
     lr: float = 1.5e-3
     weight_decay: float = 0.02
     ema: float = 0.998
@@ -70,7 +74,7 @@ LARGE = TrunkConfig(image_size=224, channels=(96, 192, 384, 768), blocks=(3, 4, 
 GLANCE, CLOSE = FeedbackConfig(anchors=8, local=4, width=32), FeedbackConfig(anchors=256, local=16, width=1024, rounds=3)
 
 CONFIGS = {
-    "tiny": TrainConfig(EncoderConfig(TINY, feedback=GLANCE), steps=6, synthetic=2, true=2, labelled=2),
+    "tiny": TrainConfig(EncoderConfig(TINY, feedback=GLANCE), steps=6, synthetic=2, true=2, labelled=2, drawn=1),
     "small": TrainConfig(),
     "paper": TrainConfig(EncoderConfig(LARGE, feedback=CLOSE), steps=200_000, synthetic=48, true=40, labelled=40, lr=3e-4, ema=0.9995),
 }

@@ -21,6 +21,7 @@ from facerecon.types import Image
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.network import MIRROR_68
 from train.reconstruction.config import TrainConfig
+from train.reconstruction.masks import FILE as SKIN
 
 SYNTHETIC_DAMAGE = 0.4  # rendered faces were degraded when they were drawn
 PHOTO_DAMAGE = 0.6
@@ -32,7 +33,8 @@ class ReconstructionBatches(Dataset):
     """Item ``step`` is that step's batch by name: ``crops`` uint8 (B, S, S, 3), ``landmarks`` (B, 68, 2) crop
     sides from the centre, ``age`` (B,), ``gender`` (B,), ``ancestry`` (B, 3) with NaN for unknown, and for the
     first rows, which are rendered, the truth: ``identity``, ``expression``, ``rotation``, ``scale`` (crop sides per
-    metre), ``center``, ``inverse_distance``, ``lighting``.
+    metre), ``center``, ``inverse_distance``, ``lighting``. Where heads are drawn, the last ``config.drawn`` rows come with
+    ``photos`` uint8 (D, S, S, 3), their crops undamaged, and ``skin`` uint8 (D, S, S), see ``train.reconstruction.masks``.
 
     Args:
         synthetic: folders of rendered faces.
@@ -40,16 +42,24 @@ class ReconstructionBatches(Dataset):
         config: of the run.
         seed: of all random numbers.
         rank, ranks: which of how many processes this is.
+
+    Raises:
+        SystemExit: heads are to be drawn, and nobody has marked the photos' skin.
     """
 
     def __init__(
         self, synthetic: Sequence[Path], real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1
     ) -> None:
+        cv2.setNumThreads(0)  # crops are small, and OpenCV's threads do not outlive the fork of a worker
         self.rendered = [image for folder in synthetic for image in np.load(folder / "images.npy", mmap_mode="r")]
         truths = [np.load(folder / "labels.npz") for folder in synthetic]
         self.truth = {k: np.concatenate([truth[k] for truth in truths]) for k in truths[0]}
         self.photos = np.load(real / "images.npy", mmap_mode="r")
         self.labels = dict(np.load(real / "labels.npz"))
+        self.drawn = config.drawn if config.weights.photometric or config.weights.likeness else 0
+        if self.drawn and not (real / SKIN).exists():
+            raise SystemExit(f"{real / SKIN} is missing: run python -m train.reconstruction.masks --real {real}")
+        self.skin = np.load(real / SKIN, mmap_mode="r") if self.drawn else None
         self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
         self.size = config.encoder.trunk.image_size
         turned = turned_chance(self.truth["landmarks"])
@@ -63,7 +73,9 @@ class ReconstructionBatches(Dataset):
         rows = [self.render(int(i), rng) for i in rng.choice(len(self.turned), self.config.synthetic, p=self.turned)]
         for (chosen, chance), count in zip(self.kinds, (self.config.true, self.config.labelled)):
             rows += [self.photo(int(i), rng) for i in rng.choice(chosen, count, p=chance)]
-        names = rows[0]
+        for row in rows[: len(rows) - self.drawn]:
+            row.pop("photos", None), row.pop("skin", None)
+        names = dict.fromkeys(name for row in rows for name in row)
         return {k: torch.from_numpy(np.stack([r[k] for r in rows if k in r])) for k in names}
 
     def render(self, i: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -93,8 +105,9 @@ class ReconstructionBatches(Dataset):
             matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
         crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
         points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
+        shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if self.drawn else {}
         return {
-            "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
+            **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
             **{k: self.labels[k][i].astype(np.float32) for k in ("age", "gender", "ancestry")},
         }  # fmt: skip
 

@@ -13,7 +13,9 @@ from facerecon.reconstruction import losses
 from facerecon.reconstruction.camera import crop_points
 from facerecon.reconstruction.encoder import EVEN_LIGHT, HeadCode
 from facerecon.reconstruction.feedback import Anchors
+from train.landmarks.data import to_unit
 from train.reconstruction.config import LossWeights
+from train.reconstruction.picture import Portraitist, frozen_judge, likeness_loss, photometric_loss
 
 USUAL_INVERSE_DISTANCE = 0.8  # 1 / metres: photos without other evidence
 
@@ -29,7 +31,9 @@ class Objective:
 
     def __init__(self, head: HeadModel, weights: LossWeights, anchors: Anchors | None = None) -> None:
         self.head, self.weights, self.anchors = head, asdict(weights), anchors
-        self.regions = losses.region_weights(head)
+        self.regions, self.costs = losses.region_weights(head), losses.expression_costs(head)
+        self.portraitist = Portraitist(head) if weights.photometric or weights.likeness else None
+        self.judge = frozen_judge(head.faces.device) if weights.likeness else None
 
     def __call__(self, code: HeadCode, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum and each loss by name (unweighted); rendered faces are the batch's first rows."""
@@ -38,12 +42,14 @@ class Objective:
         vertices = self.head.vertices(code.identity, code.expression, demographics)
         landmarks = code.project(self.head.landmarks(vertices, code.yaw.detach()))
         by_face = losses.landmark_loss(landmarks, batch["landmarks"])
+        by_face = torch.cat((by_face[:rendered], by_face[rendered:] * losses.landmark_trust(code.yaw.detach()[rendered:])))
         parts = {"landmarks": by_face.mean()}
         parts |= losses.demographics_loss(code, batch["age"], batch["gender"], batch["ancestry"])
         parts |= self._truth(code, vertices[:rendered], batch, rendered)
         parts |= self._looks(code, batch, rendered)
+        parts |= self._pictures(code, vertices, batch)
         unusual = (code.inverse_distance - USUAL_INVERSE_DISTANCE).square()
-        parts["prior"] = (losses.prior_loss(code) + 0.3 * unusual)[rendered:].mean()
+        parts["prior"] = (losses.prior_loss(code, self.costs) + 0.3 * unusual)[rendered:].mean()
         total = sum(self.weights[name] * value for name, value in parts.items())
         with torch.no_grad():
             error = (landmarks - batch["landmarks"]).norm(dim=2).mean(1)
@@ -89,3 +95,14 @@ class Objective:
             "places": (places - truth).norm(dim=-1).mean(),
             "offsets": (places.detach() + offsets - truth).norm(dim=-1).mean(),
         }
+
+    def _pictures(self, code: HeadCode, vertices: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """How the heads of the last rows look beside their photos."""
+        if self.portraitist is None:
+            return {}
+        photos, drawn = to_unit(batch["photos"], torch.float32), slice(-len(batch["photos"]), None)
+        picture = self.portraitist.draw(code.part(drawn), vertices[drawn], photos, batch["skin"][:, None].float() / 255)
+        found = {"photometric": photometric_loss(picture).mean()}
+        if self.judge is not None:
+            found["likeness"] = likeness_loss(self.judge, picture, photos, batch["landmarks"][drawn].cpu().numpy()).mean()
+        return found

@@ -20,7 +20,7 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import save_weights
 from train.landmarks.data import stream, to_unit
-from train.loop import add_options, last_step, optimise, resume
+from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW, to_bfloat16
 from train.reconstruction.config import CONFIGS, TrainConfig
 from train.reconstruction.data import ReconstructionBatches
@@ -48,8 +48,8 @@ def train(args: argparse.Namespace) -> Path:
     """Runs the schedule, from a checkpoint if asked, and returns the averaged weights' file."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     config: TrainConfig = CONFIGS[args.config]
-    if args.steps:
-        config = replace(config, steps=args.steps)
+    given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
+    config = replace(config, **given, weights=reweighted(config.weights, args))
     torch.manual_seed(args.seed)
     head = HeadModel.from_pretrained(args.head)
     encoder = HeadEncoder(config.encoder, head)
@@ -61,9 +61,9 @@ def train(args: argparse.Namespace) -> Path:
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
     first = resume(optimizer, output, args.resume)
-    objective = Objective(head.to(accelerator.device), config.weights, encoder.anchors)
     rank, ranks = accelerator.process_index, accelerator.num_processes
     dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks)
+    objective = Objective(head.to(accelerator.device), config.weights, encoder.anchors)
 
     def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
         return objective(encoder(to_unit(batch["crops"])), batch)
@@ -87,6 +87,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trunk", help="landmark network whose trunk to begin with")
     parser.add_argument("--init", help="weights of an earlier run to begin with")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
+    add_weights(parser)
     add_options(parser, log_every=20)
     return parser.parse_args(argv)
 

@@ -18,7 +18,7 @@ from facerecon.head import HeadModel
 from facerecon.quantization import expand
 from facerecon.reconstruction.metric_shape import MetricShape
 from train.checkpointing import save_weights
-from train.loop import add_options, last_step, optimise, resume
+from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW
 from train.shape.config import CONFIGS, TrainConfig
 from train.shape.data import ShapeBatches
@@ -54,8 +54,7 @@ def configured(args: argparse.Namespace) -> TrainConfig:
     """The named config with what the command line changes."""
     config = CONFIGS[args.config]
     given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
-    weights = dict(pair.split("=") for pair in args.weights)
-    return replace(config, **given, weights=replace(config.weights, **{k: float(v) for k, v in weights.items()}))
+    return replace(config, **given, weights=reweighted(config.weights, args))
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -67,7 +66,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--head", help="head model, instead of the shipped one")
     parser.add_argument("--init", help="weights of an earlier run to begin with")
     parser.add_argument("--without", choices=("embedding", "features"), help="leave one of the two inputs out")
-    parser.add_argument("--weights", nargs="*", default=[], metavar="LOSS=WEIGHT", help="other weights of losses")
+    add_weights(parser)
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
     add_options(parser)
     return parser.parse_args(argv)

@@ -153,3 +153,30 @@ def test_looks_are_held_to_where_the_anchors_are(packs):
     for look in code.looks:
         look.offsets[:n] = 0
     assert objective(code, batch)[1]["offsets"] == pytest.approx(0.05, abs=1e-5)
+
+
+def test_heads_are_drawn_over_the_photos_whose_skin_was_marked(packs, tmp_path):
+    config = replace(CONFIGS["tiny"], weights=LossWeights(photometric=1, likeness=1))
+    with pytest.raises(SystemExit, match="train.reconstruction.masks"):
+        ReconstructionBatches([packs / "synthetic"], packs / "real", config)
+    np.save(packs / "real" / "skin.npy", np.full((4, SIDE, SIDE), 255, np.uint8))
+    batch, head = ReconstructionBatches([packs / "synthetic"], packs / "real", config)[0], HeadModel.from_pretrained()
+    assert batch["photos"].shape == (config.drawn, SIDE, SIDE, 3) and batch["skin"].shape == (config.drawn, SIDE, SIDE)
+    encoder, objective = HeadEncoder(config.encoder, head), Objective(head, config.weights)
+    loss, told = objective(encoder(to_unit(batch["crops"], torch.float32)), batch)
+    loss.backward()
+    assert told["photometric"] > 0 and told["likeness"] > 0
+    assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_labels_of_photos_seen_from_the_side_count_less_and_the_truth_of_renders_does_not(packs):
+    batch, head = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])[0], HeadModel.from_pretrained()
+    n, objective, profile = len(batch["identity"]), Objective(head, LossWeights()), torch.tensor([[0.1, 0, 1], [0, 1, 0], [-1, 0, 0.1]])
+    pulls = []
+    for rows in (slice(0, n), slice(n, None)):
+        code = HeadEncoder(CONFIGS["tiny"].encoder, head)(to_unit(batch["crops"], torch.float32))
+        before = objective(code, batch)[1]["landmarks"]
+        code.rotation = code.rotation.clone()
+        code.rotation[rows] = torch.linalg.qr(profile)[0]
+        pulls.append(objective(code, batch)[1]["landmarks"] / before)
+    assert pulls[1] < 0.6 < pulls[0]
