@@ -101,6 +101,7 @@ BENCHMARKS = {
     "scut": Benchmark("Landmarks of portraits by gender and ancestry.", _HEADS, "SCUT-FBP5500 in its official layout, or landmarks86_scut.tar", True),
     "aflw2000": Benchmark("Landmarks and pose by yaw.", _HEADS, "AFLW2000-3D in its official layout", True),
     "people": Benchmark("Shapes of the same person and of others, of one photo and of several.", _HEADS, "the folder with LFW", True),
+    "groups": Benchmark("Landmarks of heads by age, race and gender.", _HEADS, "UTKFace in its official layout", True),
     "metric-shape": Benchmark(
         "Vertex errors of the metric shape on rendered heads.", "train.shape.evaluate", "a folder of train.shape.prepare",
         arguments=("rendered", "--data", "{data}", "--coarse-too"),

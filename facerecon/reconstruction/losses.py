@@ -17,7 +17,7 @@ LIP_PAIRS = ((61, 67), (62, 66), (63, 65), (51, 57))
 PAIRS = torch.tensor(EYE_PAIRS + LIP_PAIRS)
 USUAL = 0.04
 RARE = {"cheekPuff": 10.0, **dict.fromkeys(("mouthLeft", "mouthRight", "jawLeft", "jawRight", "jawForward", "mouthShrugUpper"), 0.6)}
-TRUSTED_TO, TRUSTED_NO_MORE, LEAST_TRUST = math.radians(36), math.radians(58), 0.05
+TRUSTED_TO, TRUSTED_NO_MORE, LEAST_TRUST = math.radians(30), math.radians(52), 0.05
 
 
 def landmark_weights() -> Tensor:

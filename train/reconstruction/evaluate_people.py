@@ -1,6 +1,7 @@
-"""How alike the shapes are that photos of one person give.
+"""How alike the shapes are that photos of one person give, and how heads fit people of different kinds.
 
     python -m train.reconstruction.evaluate people --data DATA/eval/LFW
+    python -m train.reconstruction.evaluate groups --data DATA/eval/UTKFace
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facerecon.metrics.landmarks import landmark_nme
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.reconstruction.same_person import fuse_shapes
 from facerecon.types import PersonShape, Reconstruction
@@ -17,6 +19,7 @@ from train.data import open_dataset
 from train.reconstruction.evaluate import find_faces
 
 FEWEST, MOST = 4, 8  # photos of a person that take part
+AGES = (0, 6, 18, 40, 65, 200)  # ends of the bands, years
 
 
 def people_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int = 40) -> dict:
@@ -40,6 +43,32 @@ def people_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int 
         "single": one,
         "fused": {"photos_a_shape": round(hand, 1), **many},
         "spread_left": round(many["within_mm"] / one["within_mm"], 3),
+    }
+
+
+def groups_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | None = None) -> dict:
+    """Landmarks of the heads, not brought to any, against those of the landmarker, over the root of their box's area, by group.
+
+    Args:
+        folder: UTKFace's layout.
+        limit: about this many photos, evenly spread.
+    """
+    pack, fits = open_dataset("utkface", folder), reconstructor.fits
+    rows = np.linspace(0, len(pack) - 1, min(limit or len(pack), len(pack))).astype(int)
+    images, labels = [pack.image(int(i)) for i in rows], [pack.labels(int(i)) for i in rows]
+    faces = find_faces(images)[0]
+    seen = [i for i, face in enumerate(faces) if face.landmarks is not None]
+    reconstructor.fits = False
+    heads = reconstructor.encode([images[i] for i in seen], [faces[i] for i in seen])
+    reconstructor.fits = fits
+    found, wanted = np.stack([reconstructor.geometry(head)[1] for head in heads]), np.stack([faces[i].landmarks for i in seen])
+    errors, groups = landmark_nme(found, wanted) * 100, {"all": []}
+    for k, i in enumerate(seen):
+        band = next(f"age_{low}_{high}" for low, high in zip(AGES, AGES[1:]) if labels[i].age < high)
+        for name in ("all", band, labels[i].race, labels[i].gender):
+            groups.setdefault(str(name), []).append(k)
+    return {"not_found": len(rows) - len(seen)} | {
+        name: {"photos": len(members), "mean_percent": round(float(errors[members].mean()), 2)} for name, members in sorted(groups.items())
     }
 
 
