@@ -22,6 +22,8 @@ BRIGHTNESS_PERCENTILE = 58.0
 NATURAL_HAIR = (-8.0, -3.0)
 """Hair greener or bluer than these Lab a and b is background; black hair may shine blue."""
 DARK_HAIR = np.array([22.0, 4.0, 6.0], np.float32)
+DARK_EVIDENCE, FAIR_EVIDENCE = 0.1, 1.0
+"""Of ``FEWEST_TEXELS``, how many must speak of hair; of hair fairer than the skin more, as a little of it is but skin in the sky's light."""
 BLANK = 93.0
 """Brightness of paper: a scalp this white is the border of a cut-out photo."""
 
@@ -124,9 +126,11 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
     weights *= np.where(growth > 0.6, 0.05 + strange, np.maximum(strange - 0.5, 0))
     scalp = growth > 0.9
     bald = scalp.sum() > 6 * fewest and strange[scalp].mean() < 0.2
-    if weights.sum() > 0.1 * fewest:
+    if weights.sum() > DARK_EVIDENCE * fewest:
         share = float(ramp(strange[scalp].mean(), 0.04, 0.2)) if bald else 1.0
-        return _weighted_median(colours, weights), share
+        colour = _weighted_median(colours, weights)
+        if colour[0] <= skin[0] or weights.sum() > FAIR_EVIDENCE * fewest:
+            return colour, share
     # The photo ends below the hair: it is taken to be of the colour of the brows, the darkest of the upper face.
     brows = atlas.skin & (texels.trust > 0.5) & (atlas.masks["face"] > 0.9) & (np.abs(atlas.height - 0.02) < 0.012)
     if not brows.any():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
 from facerecon.reconstruction.texture_projection import project_photo
+from facerecon.reconstruction.texture_tone import FEWEST_TEXELS, measure_tone
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.types import Demographics, HeadParameters
 
@@ -208,6 +211,21 @@ def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):
     behind = (prior.hair_growth > 0.95) & (result.visibility == 0)
     assert behind.sum() > 5000
     assert np.abs(np.median(result.texture[behind], axis=0) - (25, 18, 15)).max() < 15
+
+
+def test_a_little_pale_skin_where_the_photo_ends_is_no_white_hair_but_a_white_scalp_is(head, vertices, atlas):
+    pose, prior = turned(0), load_appearance(SIZE, len(head.uv))
+    texels = project_photo(photograph(head, vertices, person(head, atlas), pose), pose, vertices, atlas)
+    scalp = np.argwhere(prior.hair_growth > 0.7)
+    fewest = FEWEST_TEXELS * (SIZE / 1024) ** 2
+    brightness = []
+    for count in (0.6 * fewest, 6 * fewest):
+        lab, trust, outline = texels.lab.copy(), np.where(prior.hair_growth > 0.2, 0, texels.trust).astype(np.float32), texels.outline_m.copy()
+        rows, columns = scalp[:: int(len(scalp) // count)].T
+        lab[rows, columns], trust[rows, columns], outline[rows, columns] = (88, 4, -2), 1, 0.05
+        tone = measure_tone(replace(texels, lab=lab, trust=trust, outline_m=outline), atlas, prior)
+        brightness.append(tone.hair[0] - tone.skin[0])
+    assert brightness[0] < 0 < brightness[1]
 
 
 def test_a_mean_skin_of_another_layout_is_refused(head):
