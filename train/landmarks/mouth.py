@@ -25,9 +25,9 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 
+from facerecon.faces.align import fit_similarity, warp
 from facerecon.faces.detect import create_detector
 from facerecon.faces.mouth import NAME, MouthConfig, MouthNetwork, MouthReader, cut_mouth, lip_gap, mouth_matrix
-from facerecon.faces.align import fit_similarity, transform_points, warp
 from facerecon.quantization import compress
 from facerecon.types import Image
 from train.checkpointing import cosine_lr
