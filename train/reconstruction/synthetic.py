@@ -242,7 +242,7 @@ class SyntheticFaces:
         return skin
 
     def _hair_colour(self, person: Person, rng: np.random.Generator) -> np.ndarray:
-        dark = person.ancestry[0] + person.ancestry[1]
+        dark = min(person.ancestry[0] + person.ancestry[1], 1.0)  # rounded, they may add up to more
         shares = np.array([0.2 + dark, 0.3 + dark * 0.3, 0.5 * (1 - dark), 0.4 * (1 - dark), max(person.age - 45, 0) / 25])
         return HAIR[rng.choice(5, p=shares / shares.sum())] * np.exp(rng.normal(0, 0.25))
 

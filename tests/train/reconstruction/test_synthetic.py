@@ -66,6 +66,13 @@ def test_hair_goes_with_age_and_gender_as_in_photos():
     assert old_bald > 3 * young_bald > 0 and old_bald > 3 * women_bald and women_long > 5 * men_long
 
 
+def test_ancestry_that_rounds_to_more_than_one_still_has_hair_of_some_colour(maker):
+    ancestry = np.nextafter(np.float32([0.6, 0.4, 0.0]), np.float32(2))
+    assert ancestry[:2].sum() > 1
+    person = Person(age=30.0, gender=0.3, ancestry=ancestry, identity=np.zeros(80, np.float32))
+    assert np.isfinite(maker._hair_colour(person, np.random.default_rng(0))).all()
+
+
 def test_rotations_turn_and_do_not_mirror():
     rng = np.random.default_rng(0)
     for _ in range(20):
