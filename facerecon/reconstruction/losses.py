@@ -8,15 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facerecon.faces.mouth import LIP_PAIRS
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadCode
 
-# Upper and lower lid, and inner lips, of the iBUG points: distances that alignment alone cannot get right.
+# Upper and lower lid, and lips, of the iBUG points: distances that alignment alone cannot get right.
 EYE_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
-LIP_PAIRS = ((61, 67), (62, 66), (63, 65), (51, 57))
-PAIRS = torch.tensor(EYE_PAIRS + LIP_PAIRS)
+PAIRS = torch.tensor((*EYE_PAIRS, *LIP_PAIRS, (51, 57)))
+# What one of an expression costs a photo: little, and much of those that hardly anybody makes.
 USUAL = 0.04
 RARE = {"cheekPuff": 10.0, **dict.fromkeys(("mouthLeft", "mouthRight", "jawLeft", "jawRight", "jawForward", "mouthShrugUpper"), 0.6)}
+# Yaws up to which labels of photos are trusted in full, and from which on as little as they ever are.
 TRUSTED_TO, TRUSTED_NO_MORE, LEAST_TRUST = math.radians(30), math.radians(52), 0.05
 
 

@@ -178,6 +178,7 @@ def mouths(landmarker: FaceLandmarker, root: Path) -> dict:
             "photos": len(neutral), "called_open": float((reader.open_chance(neutral, points) > 0.5).mean()),
             "landmarks_gap_median_percent": float(np.median(lip_gap(points)) * 100),
         }  # fmt: skip
+    landmarker.mouth = reader
     return result
 
 

@@ -1,6 +1,6 @@
 """Trains the network that says whether a mouth is open, and shuts mouths in labels.
 
-    python -m train.landmarks.mouth train --crops runs/real --renders runs/synthetic --shut "DATA/faces/studio/neutral*" --output weights/mouth
+    python -m train.landmarks.mouth train --crops runs/real --renders runs/synthetic --shut "DATA/faces/studio/neutral*" --limit 9000
     python -m train.landmarks.mouth settle --crops runs/real
 
 Labels of video frames, renders and portraits of people who were asked for a neutral face teach a first network; what it is sure of
@@ -25,19 +25,20 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 
-from facerecon.faces.align import fit_similarity, warp
+from facerecon.faces.align import warp
 from facerecon.faces.detect import create_detector
 from facerecon.faces.mouth import NAME, MouthConfig, MouthNetwork, MouthReader, cut_mouth, lip_gap, mouth_matrix
 from facerecon.quantization import compress
 from facerecon.types import Image
 from train.checkpointing import cosine_lr
-from train.landmarks.augment import damage
+from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.data import read_image
 
 GAP, RANGE = 0.02, 0.03  # of the eyes' distance: what a shut mouth's labels may have; from there on to what is surely open
 UNSURE_GAP = (0.018, 0.05)  # labels between these say little
 LOOKS = {"true": 5, "shut": 30, "renders": 1}  # crops of one face
 HARM = 0.5  # strength of the damage
+JITTER = (3.4, 0.08, 0.05)  # of a crop: turn in degrees, logarithm of zoom, shift in sides
 TURNED = 0.35  # shift of the nose between the eyes, in their distance, beyond which a render shows too little mouth
 EYES_PX = 60.0  # distance of the outer eye corners to which large portraits are shrunk
 SURE = (0.25, 0.93)  # chances below and above which the first network's word is taken
@@ -103,24 +104,14 @@ def _crop(photo: Image, landmarks: np.ndarray, size: int, rng: np.random.Generat
     """A mouth as uncertain landmarks would cut it, damaged, mirrored or not."""
     if not harmed:
         return cut_mouth(photo, landmarks, size)
-    there = warp(damage(photo, rng, HARM), _jittered(mouth_matrix(landmarks, size), size, rng), size, cv2.BORDER_REPLICATE)
+    there = warp(damage(photo, rng, HARM), jittered_matrix(mouth_matrix(landmarks, size), size, rng, *JITTER), size, cv2.BORDER_REPLICATE)
     return there[:, ::-1] if rng.random() < 0.5 else there
-
-
-def _jittered(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A little turned, scaled and shifted."""
-    corners = np.array([[0, 0], [size, 0], [0, size]], np.float64)
-    angle, zoom, shift = rng.normal(0, 0.06), np.exp(rng.normal(0, 0.08)), rng.normal(0, 0.05 * size, 2)
-    turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = (corners - size / 2) @ turn.T + size / 2 + shift
-    after = np.concatenate((fit_similarity(corners, moved), [[0, 0, 1]]))
-    return (after @ np.concatenate((matrix, [[0, 0, 1]])))[:2]
 
 
 def harmed_again(crop: Image, rng: np.random.Generator) -> Image:
     """A crop that is cut already, blurred, moved, darker and noisy."""
     size = len(crop)
-    moved = warp(crop, _jittered(np.eye(2, 3), size, rng), size, cv2.BORDER_REPLICATE)
+    moved = warp(crop, jittered_matrix(np.eye(2, 3), size, rng, *JITTER), size, cv2.BORDER_REPLICATE)
     if rng.random() < 0.5:
         moved = cv2.GaussianBlur(moved, (0, 0), rng.uniform(0.3, 2.0))
     noisy = moved * rng.uniform(0.6, 1.2) + rng.normal(0, rng.uniform(0, 10), moved.shape)

@@ -71,10 +71,11 @@ class ReconstructionBatches(Dataset):
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, step * self.ranks + self.rank))
         rows = [self.render(int(i), rng) for i in rng.choice(len(self.turned), self.config.synthetic, p=self.turned)]
-        for (chosen, chance), count in zip(self.kinds, (self.config.true, self.config.labelled)):
-            rows += [self.photo(int(i), rng) for i in rng.choice(chosen, count, p=chance)]
-        for row in rows[: len(rows) - self.drawn]:
-            row.pop("photos", None), row.pop("skin", None)
+        shares = list(zip(self.kinds, (self.config.true, self.config.labelled)))
+        whole = len(rows) + sum(count for _, count in shares)
+        for (chosen, chance), count in shares:
+            for i in rng.choice(chosen, count, p=chance):
+                rows.append(self.photo(int(i), rng, drawn=whole - len(rows) <= self.drawn))
         names = dict.fromkeys(name for row in rows for name in row)
         return {k: torch.from_numpy(np.stack([r[k] for r in rows if k in r])) for k in names}
 
@@ -94,8 +95,9 @@ class ReconstructionBatches(Dataset):
             "inverse_distance": np.float32(1 / truth["distance"]), "lighting": truth["lighting"],
         }  # fmt: skip
 
-    def photo(self, i: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Photo ``i`` as a detector's uncertain points would cut it, mirrored or not."""
+    def photo(self, i: int, rng: np.random.Generator, drawn: bool = False) -> dict[str, np.ndarray]:
+        """Photo ``i`` as a detector's uncertain points would cut it, mirrored or not; with its crop undamaged and its skin where
+        its head is drawn."""
         landmarks = self.labels["landmarks"][i]
         matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, TEMPLATE)
         noise = rng.normal(0, DETECTOR_NOISE, (5, 2)) * self.size / np.hypot(*matrix[:, 0])
@@ -105,7 +107,7 @@ class ReconstructionBatches(Dataset):
             matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
         crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
         points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
-        shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if self.drawn else {}
+        shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if drawn else {}
         return {
             **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
             **{k: self.labels[k][i].astype(np.float32) for k in ("age", "gender", "ancestry")},

@@ -32,6 +32,7 @@ from facerecon.rendering import (
     srgb_to_linear,
     vertex_normals,
 )
+from facerecon.types import FaceReconError
 
 MODES = 8
 MEAN_TEXELS = 512
@@ -63,7 +64,10 @@ class Portraitist:
     Args:
         head: with the texture layout of ``weights/appearance``.
         side: of the pictures, pixels.
-        modes: the statistical skin; the shipped one by default, and the mean skin alone without any.
+        modes: the statistical skin; the shipped one by default.
+
+    Raises:
+        FaceReconError: there is none.
     """
 
     def __init__(self, head: HeadModel, side: int = 64, modes: SkinModes | None = None) -> None:
@@ -71,8 +75,9 @@ class Portraitist:
         device = head.faces.device
         self.mean = _texture(_log_colour(load_appearance(MEAN_TEXELS, len(head.uv)).lab)).to(device)
         modes = modes or load_skin_modes()
-        layers = [*_log_modes(modes), whole_texture(modes.cover)[..., None]] if modes else [np.zeros((1, 1, 1), np.float32)]
-        self.modes = _texture(np.concatenate(layers, axis=2)).to(device)
+        if modes is None:
+            raise FaceReconError("Losses of the head's picture need the statistical skin of weights/skin.")
+        self.modes = _texture(np.concatenate((*_log_modes(modes), whole_texture(modes.cover)[..., None]), axis=2)).to(device)
         # Hair, ears and neck stay the photo's: the face alone is drawn.
         seen = head.masks["face"] | head.masks["lips"] | head.masks["eyes"]
         self.faces, self.uv_faces = (part[seen[head.faces].all(1)] for part in (head.faces, head.uv_faces))
