@@ -25,7 +25,8 @@ def main() -> int:
     parser.add_argument("--share", action="store_true", help="a public link by gradio")
     options = parser.parse_args()
     try:
-        pipeline = FaceReconstructor(LargestFaces(create_detector(options.face_detector, refine=True)), device=options.device)
+        detector = create_detector(options.face_detector, refine=True, device=options.device)
+        pipeline = FaceReconstructor(LargestFaces(detector), device=options.device)
         pipeline.load()
     except FaceReconError as error:
         print(error, file=sys.stderr)

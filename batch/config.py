@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from batch.sentences import in_short
+
 MAX_BYTES = 1_000_000
 Scalar = str | int | float | bool
 
@@ -61,7 +63,7 @@ def load_config(path: Path) -> dict[str, Scalar]:
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, TypeError, RecursionError) as error:
-        raise typer.BadParameter(f"{path.name} is not plain YAML: {_first_line(error)}.") from error
+        raise typer.BadParameter(f"{path.name} is not plain YAML: {in_short(error)}.") from error
     if values is None:
         return {}
     if not isinstance(values, Mapping):
@@ -87,7 +89,3 @@ def _names(parameter: Any, options: list[str]) -> list[str]:
     """``output-dir`` for ``--output-dir``; an argument goes by its name."""
     long = [option[2:] for option in options if option.startswith("--")]
     return long or [parameter.name.replace("_", "-")]
-
-
-def _first_line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")

@@ -6,13 +6,13 @@ import itertools
 import os
 from collections.abc import Iterator
 
+from batch.checks import ENGINES
 from batch.inputs import Photo
 from batch.manifest import Record
 from batch.options import EngineOptions
 from batch.worker import Worker
 from facerecon.types import FaceReconError
 
-ENGINES = ("local", "ray")
 MOST_BY_DEFAULT = 8
 Batches = Iterator[list[Photo]]
 

@@ -10,7 +10,7 @@ import typer
 
 from batch.benchmarks import BENCHMARKS, Asked, Benchmark
 from batch.options import Device, RunOptions, grouped
-from batch.session import emit, out, say, session
+from batch.session import emit, end_dry_run, out, say, session, would_do
 from facerecon.types import FaceReconError
 
 Data = Annotated[Path, typer.Option("--data", exists=True, help="What is measured on: a folder, or a tar of it where it is a dataset.")]
@@ -62,7 +62,8 @@ def _measure(benchmark: Benchmark, asked: Asked, options: RunOptions) -> None:
     with session(options):
         if options.dry_run:
             on = "" if asked.data is None else f" on {asked.data}"
-            say(options, f"{asked.name} would be measured{on}; results go to {asked.output}.")
+            would_do(options, asked.name)
+            end_dry_run(options, f"{asked.name} would be measured{on}; results go to {asked.output}.", 1)
             return
         from batch.tables import markdown, write_table
 

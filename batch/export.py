@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from batch.options import FAILED, OK, RunOptions, choices, grouped
-from batch.session import Reporter, say, session
+from batch.session import Reporter, end_dry_run, session, would_do
 from facerecon.types import FaceReconError
 
 Source = Annotated[
@@ -42,17 +43,22 @@ def export(
     if not asked:
         raise typer.BadParameter(f"Say which: {', '.join(FORMATS)}.", param_hint="--formats")
     with session(options):
-        failed = _export_all(input, output_dir or _folder_of(input), asked, force, options)
+        failed = _export_all(input, output_dir, asked, force, options)
         raise typer.Exit(FAILED if failed else OK)
 
 
-def _export_all(source: Path, output: Path, formats: tuple[str, ...], force: bool, options: RunOptions) -> int:
-    from batch.stored_heads import find_parameters
+def _export_all(source: Path, target: Path | None, formats: tuple[str, ...], force: bool, options: RunOptions) -> int:
+    from batch.stored_heads import find_parameters, output_folder
 
-    heads = list(find_parameters(source))
-    todo = {name for _, name in heads if force or not _all_there(output, name, formats)}
+    folder = output_folder(source)
+    output, heads = target or folder, list(find_parameters(source))
+    own = _files_of_the_run(folder) if output.absolute() == folder else frozenset()
+    todo = {name for file, name in heads if force or not _all_there(output, name, formats, file, own)}
     if options.dry_run:
-        say(options, f"{len(todo)} of {len(heads)} heads would be written as {', '.join(formats)}.")
+        sentence = f"{len(todo)} of {len(heads)} heads would be written as {', '.join(formats)}."
+        for name in sorted(todo):
+            would_do(options, name)
+        end_dry_run(options, sentence, len(todo), len(heads) - len(todo))
         return 0
     from facerecon.head.model import HeadModel
 
@@ -62,7 +68,7 @@ def _export_all(source: Path, output: Path, formats: tuple[str, ...], force: boo
             started, error = time.perf_counter(), None
             try:
                 if name in todo:
-                    _export_one(file, name, _folder_of(source), output, formats, model)
+                    _export_one(file, name, folder, output, formats, model)
             except FaceReconError as problem:
                 error = str(problem)
             reporter.item(name, error, name not in todo, round(time.perf_counter() - started, 3))
@@ -82,14 +88,20 @@ def _export_one(
     return export_head(target, read_head(file, model, texture), model, formats)
 
 
-def _all_there(output: Path, name: str, formats: tuple[str, ...]) -> bool:
-    stem = output / "heads" / name
-    return all(stem.with_name(f"{stem.name}.{ending}").is_file() for ending in formats)
+def _all_there(output: Path, name: str, formats: tuple[str, ...], parameters: Path, own: Container[str]) -> bool:
+    """Whether all files of a head are there and of these parameters: the run's own, or written after them."""
+    for file in (f"heads/{name}.{ending}" for ending in formats):
+        there = output / file
+        if not there.is_file() or (file not in own and there.stat().st_mtime_ns < parameters.stat().st_mtime_ns):
+            return False
+    return True
 
 
-def _folder_of(source: Path) -> Path:
-    """The output folder that holds ``parameters``."""
-    for folder in (source, *source.parents):
-        if folder.name == "parameters":
-            return folder.parent
-    return source if source.is_dir() else source.parent
+def _files_of_the_run(output: Path) -> frozenset[str]:
+    """What the run itself wrote: a little older than the parameters, and better, as it has the wrinkles."""
+    from batch.manifest import Manifest
+    from batch.photo_task import RECONSTRUCTION
+    from batch.place import MANIFEST
+
+    records = Manifest(output / MANIFEST, shared=True).of_stage(RECONSTRUCTION)
+    return frozenset(file for record in records for file in record.files if file.startswith("heads/"))

@@ -23,7 +23,7 @@ class FaceTask(Task):
         faces: which faces of a photo.
         detector: options of the face detector.
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
-        device: where the network runs.
+        device: where the network and the detector run.
         checkpoint: name of the network's checkpoint.
         network: the network, once :meth:`load` was called.
     """
@@ -52,7 +52,7 @@ class FaceTask(Task):
 
     def load(self) -> None:
         """Loads network and detector."""
-        self._finder = self._finder or create_detector(**self.detector)
+        self._finder = self._finder or create_detector(**self.detector, device=self.device)
         self.network = self.network or self.make_network()
 
     @abstractmethod

@@ -20,6 +20,7 @@ from facerecon.types import FaceReconError
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
 _OUTSIDE = "It is a link that leads out of the input folder."
 _NO_FILE = "It is no regular file."
+_CLOSED = "(folder)"  # what a folder that cannot be listed is called
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Photo:
         name: stem of its results, which may hold folders; see :mod:`batch.names`.
         span: first byte and number of bytes, where it lies inside a tar at ``location``.
         refusal: one sentence, where it must not be read.
-        clean: what earlier runs wrote for it was removed.
+        stale: files of an earlier run, below the output folder, that go when it is done again.
     """
 
     location: str
@@ -40,7 +41,7 @@ class Photo:
     name: str
     span: tuple[int, int] | None = None
     refusal: str | None = None
-    clean: bool = False
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Listing:
 
     def count(self) -> int:
         """How many photos there are; a look into every folder and tar."""
-        return sum(sum(1 for _ in _photos_of(walked)) if walked.tars else len(walked.files) for walked in self._walk())
+        walk = self._walk()
+        return sum(sum(1 for _ in _photos_of(f)) if f.tars or f.refusal else len(f.files) for f in walk)
 
     def _walk(self) -> Iterator[_Folder]:
         if is_remote(self.source):
@@ -100,13 +102,19 @@ def find_photos(source: str | Path, output: str | Path, recursive: bool = False)
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder's photos and tars; ``shared``: another folder has the same name but for capitals."""
+    """A folder's photos and tars.
+
+    Attributes:
+        shared: another folder has the same name but for capitals.
+        refusal: why it cannot be listed.
+    """
 
     root: str
     below: str
     files: list[str]
     tars: list[str]
     shared: bool
+    refusal: str | None = None
 
 
 def _folder(root: str, below: str, files: Iterable[str], shared: bool) -> _Folder:
@@ -117,9 +125,10 @@ def _folder(root: str, below: str, files: Iterable[str], shared: bool) -> _Folde
 
 def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder]:
     inside, shared = os.path.realpath(output), set()
-    for here, folders, files in os.walk(source):
-        below = Path(here).relative_to(source).as_posix()
-        below = "" if below == "." else below
+    problems: list[OSError] = []
+    for here, folders, files in os.walk(source, onerror=problems.append):
+        yield from _closed_folders(source, problems, shared)
+        below = _below(here, source)
         folders[:] = sorted(
             f for f in folders
             if recursive and not f.startswith(".") and os.path.realpath(os.path.join(here, f)) != inside
@@ -129,10 +138,33 @@ def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder
             if below in shared or crowd[clean(folder).casefold()] > 1:
                 shared.add(f"{below}/{folder}".lstrip("/"))
         yield _folder(str(source), below, files, below in shared)
+    yield from _closed_folders(source, problems, shared)
+
+
+def _closed_folders(source: Path, problems: list[OSError], shared: set[str]) -> Iterator[_Folder]:
+    """The folders that could not be listed since last asked: nobody may take their photos for done.
+
+    Raises:
+        FaceReconError: it is the input itself.
+    """
+    while problems:
+        error = problems.pop(0)
+        below = _below(error.filename or str(source), source)
+        if not below:
+            raise FaceReconError(f"The folder {source} cannot be read: {error.strerror}.")
+        yield _Folder(str(source), below, [], [], below in shared, f"The folder cannot be read: {error.strerror}.")
+
+
+def _below(here: str, source: Path) -> str:
+    below = Path(here).relative_to(source).as_posix()
+    return "" if below == "." else below
 
 
 def _photos_of(folder: _Folder) -> Iterator[Photo]:
     prefix = f"{folder.below}/" if folder.below else ""
+    if folder.refusal is not None:  # a name within it, as album.jpg may be called album
+        location, name = os.path.join(folder.root, folder.below), named(prefix, _CLOSED, folder.below, folder.shared)
+        yield Photo(location, folder.below, name, None, folder.refusal)
     for file, stem in name_files(folder.files):
         relative = prefix + file
         location = f"{folder.root}/{relative}" if is_remote(folder.root) else os.path.join(folder.root, relative)

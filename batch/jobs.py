@@ -14,10 +14,10 @@ from batch.inputs import Listing, Photo
 from batch.lock import locked
 from batch.manifest import Manifest, Record
 from batch.options import FAILED, OK, EngineOptions, JobOptions, ResumeOptions, RunOptions
-from batch.place import MANIFEST, Place, Saver
+from batch.place import MANIFEST, Place, Saver, need_one_machine
 from batch.ranks import Ranks
 from batch.resume import Progress, Report, Summary
-from batch.session import Reporter, emit, printable, say
+from batch.session import Reporter, end_dry_run, printable, say, would_do
 from batch.task import Task
 from batch.worker import Worker
 
@@ -88,6 +88,7 @@ def run_photos(
         DiskFullError: nothing more can be written.
         FaceReconError: a network cannot be loaded.
     """
+    need_one_machine(place, ranks)
     settings = _settings(task, place)
     with locked(place.home, ranks.member):
         place.fetch_manifest()
@@ -113,17 +114,12 @@ def _settings(task: Task, place: Place) -> dict[str, Any]:
 def _say_what_would_be_done(
     task: Task, listing: Listing, place: Place, options: RunOptions, resume: ResumeOptions
 ) -> None:
-    settings = _settings(task, place)
-    place.fetch_manifest()
-    run = Progress(task, place, Manifest(place.home / MANIFEST, shared=True), settings, resume, lambda *_: None, dry=True)
     todo = 0
-    for photo in run.missing(listing):
-        todo += 1
-        if options.json:
-            emit("item", input=photo.relative, status="todo", name=photo.name)
-        else:
-            say(options, f"would do {printable(photo.relative)} as {photo.name}")
+    with place.manifest_to_read() as manifest:
+        run = Progress(task, place, Manifest(manifest, shared=True), _settings(task, place), resume, lambda *_: None)
+        for photo in run.missing(listing):
+            todo += 1
+            would_do(options, photo.relative, f"would do {printable(photo.relative)} as {photo.name}", name=photo.name)
     done, failed = run.summary.skipped, run.summary.failed
-    if options.json:
-        emit("end", todo=todo, skipped=done, failed=failed, dry_run=True)
-    say(options, f"{todo} would be done, {done} are done, {failed} failed before. Nothing was written.")
+    sentence = f"{todo} would be done, {done} are done, {failed} failed before. Nothing was written."
+    end_dry_run(options, sentence, todo, done, failed)

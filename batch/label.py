@@ -11,6 +11,7 @@ import typer
 from batch.options import Input, JobOptions, PhotoOptions, grouped
 
 BACKENDS = ("facerecon", "deepface")
+STATE = ".state"  # ends the name of a table's folder, so that it is no folder of photos
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def label(
     input: Input,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", help="The table, such as labels.csv (what resuming needs is kept in labels/), or a folder."),
+        typer.Option("--output", "-o", help="The table, such as labels.csv (what resuming needs is kept in labels.csv.state/), or a folder."),
     ],
     job: LabelOptions,
     backend: Annotated[
@@ -77,4 +78,4 @@ def label(
 def places(output: str) -> tuple[Path, Path]:
     """The folder of the run, and its table."""
     path = Path(output)
-    return (path.with_suffix(""), path) if path.suffix.lower() == ".csv" else (path, path / "labels.csv")
+    return (path.with_name(f"{path.name}{STATE}"), path) if path.suffix.lower() == ".csv" else (path, path / "labels.csv")

@@ -116,8 +116,11 @@ class Manifest:
         for start, record in self._records():
             if stage in record.stages:
                 newest[record.input] = (record.name, start)
-        order = sorted(newest.values())
-        del newest
+        by_name: dict[str, int] = {}  # where a.png took the place of a.jpg, both called a, the files are the newer one's
+        for name, start in newest.values():
+            by_name[name] = max(start, by_name.get(name, 0))
+        order = sorted(by_name.items())
+        del newest, by_name
         with self.path.open("rb") if order else open(os.devnull, "rb") as file:
             for _, start in order:
                 file.seek(start)

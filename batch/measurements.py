@@ -135,7 +135,7 @@ def detector(asked: Asked) -> Table:
     images, truth = read_test(_need(asked.data, "truth.json"))
     landmarker, values = FaceLandmarker.from_pretrained(device=asked.device), {}
     for name in ("facerecon", "mtcnn"):
-        found = measure(create_detector(name, min_face=SMALLEST), images[: asked.limit], truth[: asked.limit], landmarker)
+        found = measure(create_detector(name, min_face=SMALLEST, device=asked.device), images[: asked.limit], truth[: asked.limit], landmarker)
         parts = {key: found.pop(key) for key in ("recall", "groups")}
         values[name] = found
         for part, rows in parts.items():

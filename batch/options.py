@@ -15,13 +15,13 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from batch.checks import check_detector, check_device, check_engine, check_threshold
 from batch.config import apply_config
 from facerecon.faces.detect import DEFAULT
 
-# Exit codes of every command.
+# Exit codes of every command; 2, an option or a configuration file is wrong, is Typer's.
 OK = 0
 FAILED = 1  # something failed: a photo (now or before), a missing checkpoint, a full disk
-USAGE = 2  # an option or a configuration file is wrong; nothing was begun
 BUSY = 3  # another run is writing to the output folder
 STOPPED = 130  # Ctrl-C
 
@@ -35,7 +35,7 @@ Tars = Annotated[
     bool,
     typer.Option("--tars", help="Pack results into WebDataset tars, OUT/shards/*.tar, one a batch.", rich_help_panel=_RUN),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUN)]
+Device = Annotated[str, typer.Option(callback=check_device, help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUN)]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class EngineOptions:
         ),
     ] = None  # fmt: skip
     engine: Annotated[
-        str, typer.Option(help="local, or ray: the workers are a Ray cluster's.", rich_help_panel=_RUN)
+        str,
+        typer.Option(callback=check_engine, help="local, or ray: the workers are a Ray cluster's.", rich_help_panel=_RUN),
     ] = "local"
 
 
@@ -93,12 +94,19 @@ class DetectorOptions:
     """How faces are looked for."""
 
     face_detector: Annotated[
-        str, typer.Option("--face-detector", help="facerecon, mtcnn, aligned or deepface:BACKEND.", rich_help_panel=_PHOTOS)
-    ] = DEFAULT
+        str,
+        typer.Option(
+            "--face-detector", callback=check_detector, rich_help_panel=_PHOTOS,
+            help="facerecon, mtcnn, aligned or deepface:BACKEND.",
+        ),
+    ] = DEFAULT  # fmt: skip
     detection_threshold: Annotated[
         float | None,
-        typer.Option("--detection-threshold", min=0, max=1, help="Least score of a face.", rich_help_panel=_PHOTOS),
-    ] = None
+        typer.Option(
+            "--detection-threshold", callback=check_threshold, rich_help_panel=_PHOTOS,
+            help="Least score of a face, above 0 and below 1.",
+        ),
+    ] = None  # fmt: skip
     min_face: Annotated[
         int | None,
         typer.Option("--min-face", min=8, help="Smallest face to look for, pixels.", rich_help_panel=_PHOTOS),

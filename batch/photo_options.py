@@ -13,6 +13,7 @@ from batch.inputs import find_photos
 from batch.jobs import run_task
 from batch.options import JobOptions, PhotoOptions, choices
 from batch.photo_task import PhotoTask, Settings
+from batch.place import Place
 from batch.ranks import Ranks
 from batch.same_person import with_shared_shape
 from batch.session import session
@@ -186,7 +187,8 @@ def do_photos(
     with session(job.run):
         for note in notes(settings.demographics) if settings.demographics else ():
             logging.getLogger("facerecon.batch").warning("%s", note)
-        device, listing = Ranks.of_this_process().device(job.engine.device), find_photos(source, output, job.photos.recursive)
-        if same_person and not job.run.dry_run:
-            settings = with_shared_shape(settings, listing, output, device)
+        ranks, listing = Ranks.of_this_process(), find_photos(source, output, job.photos.recursive)
+        device = ranks.device(job.engine.device)
+        if same_person:
+            settings = with_shared_shape(settings, listing, Place(output), device, ranks, job.run.dry_run)
         run_task(PhotoTask(settings, device), listing, output, job, hint, tars)

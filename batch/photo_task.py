@@ -212,15 +212,15 @@ class PhotoTask(Task):
         for file in existing_files(output, name, self._folders):
             file.unlink(missing_ok=True)
 
-    def may_have_files(self, output: Path, name: str) -> bool:
-        """Whether the photo had files when its folder was first looked at."""
+    def may_have_files(self, output: Path, name: str, but: Iterable[str] = ()) -> bool:
+        """Whether the photo had other files when its folder was first looked at."""
         if output not in self._leftovers:
             self._leftovers = {output: Leftovers(output, self._folders)}
-        return name in self._leftovers[output]
+        return self._leftovers[output].has(name, but)
 
-    def discard(self, output: Path, files: Iterable[str]) -> None:
-        """Removes those that the stages wrote: a record of ``run`` names what ``restore`` must not touch."""
-        super().discard(output, [file for file in files if file.partition("/")[0] in self._folders])
+    def own(self, files: Iterable[str]) -> list[str]:
+        """Those that the stages wrote: a record of ``run`` names what ``restore`` must not touch."""
+        return [file for file in files if file.partition("/")[0] in self._folders]
 
     def count(self, stage: str, figures: dict[str, Any]) -> int:
         """Faces or heads."""

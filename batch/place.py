@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from batch.ranks import Ranks
+from batch.sentences import in_short
 from batch.sources import filesystem, is_remote
 from batch.tars import FOLDER as TARS
 from facerecon.images import atomic_write
@@ -104,15 +106,34 @@ class Place:
     def fetch_manifest(self) -> None:
         """Brings the manifest of a URL here, where this machine has none or an older one."""
         mine = self.home / MANIFEST
+        with self.manifest_to_read() as newest:
+            if newest == mine:
+                return
+            if newest.exists():
+                mine.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(mine) as part:
+                    shutil.copyfile(newest, part)
+            else:
+                mine.unlink(missing_ok=True)
+
+    @contextmanager
+    def manifest_to_read(self) -> Iterator[Path]:
+        """The manifest that a run would go on from, where it is or as a copy; it changes nothing, not even for a run that writes."""
+        mine = self.home / MANIFEST
         if not self.remote:
+            yield mine
             return
         system, root = filesystem(self.location)
         theirs = f"{root.rstrip('/')}/{MANIFEST}"
-        if not self._try(system.exists, theirs):
-            mine.unlink(missing_ok=True)
-        elif not mine.exists() or system.size(theirs) > mine.stat().st_size:
-            mine.parent.mkdir(parents=True, exist_ok=True)
-            self._try(system.get_file, theirs, str(mine))
+        there = self._try(system.exists, theirs)
+        if there and mine.exists() and self._try(system.size, theirs) <= mine.stat().st_size:
+            yield mine
+            return
+        with tempfile.TemporaryDirectory(prefix="facerecon-") as folder:
+            copy = Path(folder) / MANIFEST
+            if there:
+                self._try(system.get_file, theirs, str(copy))
+            yield copy
 
     def save(self, files: Iterable[Path]) -> None:
         """Puts files of :attr:`home` to a URL, as they are now."""
@@ -122,8 +143,7 @@ class Place:
         try:
             return call(*arguments)
         except Exception as error:  # every protocol has errors of its own
-            text = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
-            raise PlaceError(f"{self.location} refuses: {text}.") from error
+            raise PlaceError(f"{self.location} refuses: {in_short(error)}.") from error
 
 
 def need_a_folder(output: str, command: str) -> None:
@@ -134,6 +154,20 @@ def need_a_folder(output: str, command: str) -> None:
     """
     if is_remote(output):
         raise FaceReconError(f"{command} writes to a folder of this machine, not to a URL.")
+
+
+def need_one_machine(place: Place, ranks: Ranks) -> None:
+    """Refuses URLs where a launcher started this run on several machines: each has a manifest of its own, and the last one
+    that is put to the URL would be all that is left.
+
+    Raises:
+        FaceReconError: it did.
+    """
+    if place.remote and ranks.several_machines:
+        raise FaceReconError(
+            "A run that is launched on several machines needs an output folder that all of them see, not a URL; "
+            "or give each machine a run and an output of its own."
+        )
 
 
 class Saver:

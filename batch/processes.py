@@ -16,6 +16,7 @@ from typing import Any
 from batch.inputs import Photo
 from batch.lock import hold_as_worker
 from batch.manifest import Record
+from batch.sources import content_key
 from batch.worker import Worker
 from facerecon.types import FaceReconError
 
@@ -136,9 +137,12 @@ class _Pool:
 
 
 def _failed(worker: Worker, photo: Photo, reason: str) -> Record:
-    if not worker.place.remote:
+    if worker.place.remote:
+        worker.place.remove(photo.stale)
+    else:
         worker.task.clear(worker.place.home, photo.name)
-    return Record(photo.name, photo.relative, "failed", worker.task.stages, None, worker.key, error=reason)
+    # Its content is noted, so that the next run leaves it alone instead of dying of it again.
+    return Record(photo.name, photo.relative, "failed", worker.task.stages, content_key(photo), worker.key, error=reason)
 
 
 def _serve(worker: Worker, pipe: Connection, lifeline: Connection, threads: int) -> None:

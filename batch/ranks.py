@@ -18,17 +18,20 @@ class Ranks:
         rank: its number, from 0.
         world: how many there are.
         local: its number on this machine, which picks its GPU.
+        several_machines: whether some of them are on another machine, as far as the launcher says.
     """
 
     rank: int = 0
     world: int = 1
     local: int = 0
+    several_machines: bool = False
 
     @classmethod
     def of_this_process(cls) -> Ranks:
         """From the variables that launchers set."""
         rank, world, local = (int(os.environ.get(name, "0") or 0) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-        return cls(rank, world, local) if world > 1 else cls()
+        here = int(os.environ.get("LOCAL_WORLD_SIZE") or world)
+        return cls(rank, world, local, world > here) if world > 1 else cls()
 
     @property
     def member(self) -> int | None:

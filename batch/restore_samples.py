@@ -10,7 +10,7 @@ import typer
 from batch.inputs import Photo, find_photos
 from batch.options import FAILED, OK, Device, Input, Output, PhotoOptions, RunOptions, grouped
 from batch.place import need_a_folder
-from batch.session import Reporter, say, session
+from batch.session import Reporter, end_dry_run, session, would_do
 from facerecon.types import FaceReconError, Image
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def restore_samples(
         need_a_folder(output_dir, "restore-samples")
         samples = spread(list(find_photos(input, output_dir, photos.recursive)), num_samples)
         if options.dry_run:
-            say(options, f"{len(samples)} photos would be restored at {len(values)} fidelities each.")
+            sentence = f"{len(samples)} photos would be restored at {len(values)} fidelities each."
+            for photo in samples:
+                would_do(options, photo.relative)
+            end_dry_run(options, sentence, len(samples))
             return
         from facerecon.pipeline import FaceReconstructor
 
@@ -83,15 +86,10 @@ def compare(
     Raises:
         FaceReconError: the photo cannot be read or shows no face.
     """
-    from batch.sources import local_file
-    from batch.worker import shrink
+    from batch.reading import read_photo
     from facerecon.faces.choose import choose_faces
-    from facerecon.images import load_image
 
-    if photo.refusal is not None:
-        raise FaceReconError(photo.refusal)
-    with local_file(photo) as path:
-        image = shrink(load_image(path), max_side, path.name)
+    image = read_photo(photo, max_side).image
     found = pipeline.detector.detect(image)
     if not found:
         raise FaceReconError("No face was found in the photo.")

@@ -42,7 +42,6 @@ class Progress:
     settings: dict[str, Any]
     resume: ResumeOptions
     report: Report
-    dry: bool = False  # only look
     shared: bool = False  # other processes write to the place, too
     summary: Summary = field(default_factory=Summary)
 
@@ -64,8 +63,8 @@ class Progress:
         if stale:
             for photo in listing:
                 stale.pop(photo.name, None)  # that name is another photo's now, which will be done again
-        for record in stale.values():
-            self._discard(record)
+        for record in () if self.place.tars else stale.values():  # other photos are in the same tar
+            self.place.remove(self.task.own(record.files))
         return ranks.share_of(total)
 
     def missing(self, photos: Iterable[Photo]) -> Iterator[Photo]:
@@ -76,10 +75,8 @@ class Progress:
                 yield photo
             elif self.is_valid(earlier, photo):
                 self._note(earlier, True)
-            else:
-                if not self.dry:
-                    self._discard(earlier)
-                yield replace(photo, clean=True)
+            else:  # its files stay until the new ones are there to be written: a run may end before
+                yield replace(photo, stale=() if self.place.tars else tuple(self.task.own(earlier.files)))
 
     def is_valid(self, record: Record, photo: Photo) -> bool:
         """Whether a photo needs nothing done; says once what settings changed."""
@@ -116,14 +113,6 @@ class Progress:
         self.summary.skipped += earlier and record.status == "done"
         self.summary.done += not earlier and record.status == "done"
         self.report(record, earlier)
-
-    def _discard(self, record: Record) -> None:
-        if self.place.tars:
-            return  # other photos are in the same tar
-        if self.place.remote:
-            self.place.remove(record.files)
-        else:
-            self.task.discard(self.place.home, record.files)
 
     def _say_what_changed(self, key: str) -> None:
         if key in self._said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,16 +13,19 @@ from typing import Any
 import numpy as np
 
 from batch.inputs import Photo
+from batch.lock import locked
 from batch.manifest import digest
 from batch.photo_task import PhotoTask, Settings
-from batch.place import Place
+from batch.place import Place, need_one_machine
 from batch.ranks import Ranks
-from batch.sources import content_key, local_file
-from facerecon.images import focal_px_from_exif, load_image
+from batch.reading import read_photo
+from batch.sources import content_key
+from batch.worker import raise_if_full
 from facerecon.types import Demographics, FaceReconError, PersonShape
 
 FILE = "person.json"
 DIGITS = 5
+_PATIENCE_S = 0.5  # between two looks for another process's file
 logger = logging.getLogger("facerecon.batch")
 
 
@@ -47,27 +51,51 @@ class SharedShape:
         return PersonShape(identity, weights, self.demographics)
 
 
-def with_shared_shape(settings: Settings, photos: Iterable[Photo], output: str, device: str) -> Settings:
+def with_shared_shape(
+    settings: Settings, photos: Iterable[Photo], place: Place, device: str, ranks: Ranks = Ranks(), dry: bool = False
+) -> Settings:
     """The settings with the shape of the person whom all photos show.
 
     The shape is kept in ``person.json`` of the output folder and made anew when a photo, the
     settings or the weights have changed. Photos without a face are left out here; the run records
     them as failed.
 
+    Args:
+        ranks: of several processes the first one measures, and the others wait for its file.
+        dry: only look; a shape that is not there is a name for what would be measured.
+
     Raises:
+        BusyError: another run writes to the place.
         FaceReconError: no photo shows a face, or a network cannot be loaded.
     """
-    from facerecon.outputs import write_json
-
     settings = replace(settings, faces="largest" if settings.faces == "all" else settings.faces)
     task, photos = PhotoTask(settings, device), list(photos)
     known = {"settings": task.settings(), "versions": task.versions(), "photos": [content_key(p) for p in photos]}
-    file = Place(output).home / FILE
-    shape = _read(file, digest(known)) or _measure(task, photos, digest(known))
-    if Ranks.of_this_process().rank == 0:
-        write_json(file, asdict(shape))
-        Place(output).save([file])
+    file, key = place.home / FILE, digest(known)
+    if dry:
+        return replace(settings, person=_read(file, key) or _not_there_yet(key))
+    need_one_machine(place, ranks)
+    with locked(place.home, ranks.member):
+        shape = _read(file, key)
+        if shape is None and ranks.rank == 0:
+            shape = _measure(task, photos, key)
+            _write(place, file, shape)
+        while shape is None:
+            time.sleep(_PATIENCE_S)  # should the first process fail, the launcher stops this one, too
+            shape = _read(file, key)
     return replace(settings, person=shape)
+
+
+def _not_there_yet(key: str) -> SharedShape:
+    logger.warning("%s is not there, or not of these photos and settings: it would be made first.", FILE)
+    return SharedShape((), (), Demographics(), 0, key)
+
+
+def _write(place: Place, file: Path, shape: SharedShape) -> None:
+    from facerecon.outputs import write_json
+
+    write_json(file, asdict(shape))
+    place.save([file])
 
 
 def _measure(task: PhotoTask, photos: list[Photo], key: str) -> SharedShape:
@@ -76,14 +104,11 @@ def _measure(task: PhotoTask, photos: list[Photo], key: str) -> SharedShape:
     task.pipeline.load(restoration=False)
     heads: list[Any] = []
     for photo in photos:
-        if photo.refusal is not None:
-            continue
         try:
-            with local_file(photo) as path:
-                image = load_image(path)
-                focal = focal_px_from_exif(path, image.shape[1])
-            heads += task.pipeline.reconstruct(image, task.given.demographics, False, task.given.faces, focal, task.options)
-        except FaceReconError as error:
+            seen, given = read_photo(photo, task.max_side), task.given
+            heads += task.pipeline.reconstruct(seen.image, given.demographics, False, given.faces, seen.focal_px, task.options)
+        except Exception as error:  # whatever is wrong with one photo must not cost the others
+            raise_if_full(error)
             logger.debug("%s tells nothing of the person: %s", photo.relative, error)
     if not heads:
         raise FaceReconError("No photo shows a face, so there is no person to take the shape from.")

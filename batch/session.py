@@ -59,7 +59,7 @@ class Reporter:
 
     def __init__(self, options: RunOptions, total: int | None, unit: str = "photos") -> None:
         self.options, self.total, self.unit = options, total, unit
-        self.done = self.skipped = self.failed = 0
+        self.done = self.skipped = self.failed = self._fresh = 0
         self._started = time.perf_counter()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
@@ -86,14 +86,14 @@ class Reporter:
     @property
     def per_second(self) -> float:
         """Items done or failed in this run (not those of an earlier one) a second."""
-        fresh = self.done + self.failed
-        return fresh / max(time.perf_counter() - self._started, 1e-9)
+        return self._fresh / max(time.perf_counter() - self._started, 1e-9)
 
     def item(self, name: str, error: str | None = None, earlier: bool = False, seconds: float | None = None) -> None:
         """Takes note of an item: done, failed with a sentence, or ``earlier`` when a run before this one did it."""
         self.failed += error is not None
         self.skipped += earlier and error is None
         self.done += not earlier and error is None
+        self._fresh += not earlier
         rate = f"{self.failed} failed, {self.per_second:.2f}/s"
         self._bar.update(self._task, advance=1, rate=rate)
         if self.options.json:
@@ -143,6 +143,21 @@ def say(options: RunOptions, sentence: str) -> None:
     """A sentence for a person; silent with ``--quiet`` or ``--json``."""
     if not (options.quiet or options.json):
         out.print(escape(sentence), soft_wrap=True)
+
+
+def would_do(options: RunOptions, item: str, sentence: str | None = None, **more: Any) -> None:
+    """What a dry run says of an item that is still to do."""
+    if options.json:
+        emit("item", input=item, status="todo", **more)
+    elif sentence is not None:
+        say(options, sentence)
+
+
+def end_dry_run(options: RunOptions, sentence: str, todo: int, skipped: int = 0, failed: int = 0) -> None:
+    """The last word of a dry run."""
+    if options.json:
+        emit("end", todo=todo, skipped=skipped, failed=failed, dry_run=True)
+    say(options, sentence)
 
 
 def _last_word(options: RunOptions, event: str, sentence: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
+from batch.sentences import in_short
 from facerecon.types import FaceReconError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def filesystem(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise FaceReconError(f"{url} needs a package that is missing ({error}): see requirements-ray.txt.") from error
     except Exception as error:  # every protocol has errors of its own
-        raise FaceReconError(f"{url} cannot be opened: {_short(error)}.") from error
+        raise FaceReconError(f"{url} cannot be opened: {in_short(error)}.") from error
 
 
 def remote_folder(url: str, recursive: bool) -> tuple[str, Iterator[tuple[str, Iterable[str]]]]:
@@ -89,7 +90,7 @@ def tar_problem(location: str) -> str | None:
         with open_location(location) as file, tarfile.open(fileobj=file, mode="r:"):
             return None
     except (OSError, tarfile.TarError, FaceReconError) as error:
-        return f"It is no tar that can be read (compressed tars cannot): {_short(error)}."
+        return f"It is no tar that can be read (compressed tars cannot): {in_short(error)}."
 
 
 def tar_members(location: str) -> Iterator[Member]:
@@ -135,7 +136,7 @@ def local_file(photo: Photo) -> Iterator[Path]:
         except FaceReconError:
             raise
         except Exception as error:  # every protocol has errors of its own
-            raise FaceReconError(f"{photo.relative} cannot be fetched: {_short(error)}.") from error
+            raise FaceReconError(f"{photo.relative} cannot be fetched: {in_short(error)}.") from error
         yield copy
 
 
@@ -167,7 +168,3 @@ def _chunks(photo: Photo) -> Iterator[bytes]:
         while left > 0 and (chunk := file.read(min(_CHUNK, left))):
             left -= len(chunk)
             yield chunk
-
-
-def _short(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from batch.sentences import in_short
 from facerecon.images import load_image
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
+
+PARAMETERS = "parameters"  # folder of an output folder
 
 
 class StoredHeadError(FaceReconError):
@@ -20,22 +23,40 @@ class StoredHeadError(FaceReconError):
 
 
 def find_parameters(source: Path) -> Iterator[tuple[Path, str]]:
-    """Every parameters file of an output folder (or of its ``parameters``), or one file; with the head's name.
+    """Every parameters file of an output folder (of its ``parameters``, or of a folder in there), or one file.
+
+    Yields:
+        The file, and the head's name: the file's path below ``parameters`` without its suffix.
 
     Raises:
         StoredHeadError: there is none.
     """
+    root, asked = _parameters_folder(source), source.absolute()
     if source.is_file():
-        yield source, source.stem
+        yield source, asked.relative_to(root).with_suffix("").as_posix()
         return
-    root = source / "parameters" if (source / "parameters").is_dir() else source
-    found = False
-    for file in sorted(root.rglob("*.json")) if root.is_dir() else ():
+    below, found = asked if asked.is_relative_to(root) else root, False
+    for file in sorted(below.rglob("*.json")) if below.is_dir() else ():
         if not file.name.startswith(".") and not file.name.endswith("_stats.json"):
             found = True
             yield file, file.relative_to(root).with_suffix("").as_posix()
     if not found:
         raise StoredHeadError(f"There are no parameters/*.json in {source}.")
+
+
+def output_folder(source: Path) -> Path:
+    """The output folder that a source of :func:`find_parameters` is, or belongs to."""
+    root = _parameters_folder(source)
+    return root.parent if root.name == PARAMETERS else root
+
+
+def _parameters_folder(source: Path) -> Path:
+    """The folder that names of heads begin in; for strange folders the source itself."""
+    source = source.absolute()
+    if (source / PARAMETERS).is_dir():
+        return source / PARAMETERS
+    enclosing = (folder for folder in (source, *source.parents) if folder.name == PARAMETERS)
+    return next(enclosing, source if source.is_dir() else source.parent)
 
 
 def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstruction:
@@ -57,7 +78,7 @@ def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstru
     except OSError as error:
         raise StoredHeadError(f"{file} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoredHeadError(f"{file.name} is no parameters file of this head model: {_short(error)}.") from error
+        raise StoredHeadError(f"{file.name} is no parameters file of this head model: {in_short(error)}.") from error
     with torch.inference_mode():
         identity, expression = (torch.from_numpy(v)[None] for v in (parameters.identity, parameters.expression))
         vertices = model.vertices(identity, expression, model.mean_weights(parameters))[0].numpy()
@@ -119,8 +140,4 @@ def _texture_of_glb(path: Path) -> Image | None:
         picture = PillowImage.open(BytesIO(document.binary_blob()[start : start + view.byteLength]))
         return np.array(picture.convert("RGB"))
     except Exception as error:  # pygltflib and Pillow raise many types on damaged files
-        raise StoredHeadError(f"{path.name} cannot be read: {_short(error)}.") from error
-
-
-def _short(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
+        raise StoredHeadError(f"{path.name} cannot be read: {in_short(error)}.") from error

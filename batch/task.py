@@ -83,14 +83,13 @@ class Task(ABC):
     def clear(self, output: Path, name: str) -> None:
         """Removes whatever an earlier run wrote for a photo, half-written files included."""
 
-    def may_have_files(self, output: Path, name: str) -> bool:
-        """Whether :meth:`clear` may find anything; a cheap answer for photos that are new."""
+    def may_have_files(self, output: Path, name: str, but: Iterable[str] = ()) -> bool:
+        """Whether :meth:`clear` may find anything but these; a cheap answer for most photos."""
         return True
 
-    def discard(self, output: Path, files: Iterable[str]) -> None:
-        """Removes files that an earlier record names, relative to ``output``."""
-        for file in files:
-            (output / file).unlink(missing_ok=True)
+    def own(self, files: Iterable[str]) -> list[str]:
+        """Those of the files an earlier record names that are this task's to remove."""
+        return list(files)
 
     def count(self, stage: str, figures: dict[str, Any]) -> int:
         """How many faces the figures of a stage speak of."""

@@ -13,7 +13,7 @@ import typer
 from batch.options import DetectorOptions, Device, Output, RunOptions, choices, grouped
 from batch.photo_options import PersonOptions
 from batch.place import need_a_folder
-from batch.session import Reporter, say, session
+from batch.session import Reporter, end_dry_run, session, would_do
 
 if TYPE_CHECKING:
     from facerecon.pipeline import FaceReconstructor
@@ -188,7 +188,9 @@ def _do(work: Work, force: bool, options: RunOptions) -> None:
 
     info = read_info(work.source)
     if options.dry_run:
-        say(options, f"{work.source.name}: about {info.frames} frames of {info.width} x {info.height} would be done.")
+        sentence = f"{work.source.name}: about {info.frames} frames of {info.width} x {info.height} would be done."
+        would_do(options, work.source.name, frames=info.frames)
+        end_dry_run(options, sentence, 1)
         return
     with locked(work.output), Reporter(options, None, unit="frame passes") as reporter:
         record = _results(work, force, reporter)

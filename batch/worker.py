@@ -11,18 +11,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
-
-import cv2
 
 from batch.inputs import Photo
 from batch.manifest import Record
 from batch.place import Place
-from batch.sources import content_key, local_file
+from batch.reading import read_photo
+from batch.sources import content_key
 from batch.tars import pack
 from batch.task import Loaded, Task
-from facerecon.images import focal_px_from_exif, load_image
-from facerecon.types import FaceReconError, Image
+from facerecon.types import FaceReconError
 
 logger = logging.getLogger("facerecon.batch")
 AHEAD = 1  # batches that are read ahead, and that wait to be written
@@ -102,11 +101,7 @@ class Worker:
         item = _Item(photo, record)
         with self._timed(item):
             item.record = replace(record, content=content_key(photo))
-            if photo.refusal is not None:
-                raise FaceReconError(photo.refusal)
-            with local_file(photo) as path:
-                image = shrink(load_image(path), self.task.max_side, path.name)
-                item.loaded = Loaded(photo, image, focal_px_from_exif(path, image.shape[1]))
+            item.loaded = read_photo(photo, self.task.max_side)
             self.task.prepare(item.loaded)
         return item
 
@@ -141,11 +136,10 @@ class Worker:
             return named
 
     def _write_one(self, item: _Item) -> Record:
-        name, record = item.photo.name, item.record
+        record = item.record
         with self._timed(item):
             with self.place.staging() as folder:
-                if not item.photo.clean and self.task.may_have_files(folder, name):
-                    self.task.clear(folder, name)
+                self._remove_old(item.photo, folder)
                 if item.error is None:
                     outcome = self.task.write(folder, item.loaded, item.result)
                     self.place.publish(folder, outcome.files)
@@ -153,10 +147,17 @@ class Worker:
                     record = replace(record, status="done", files=files, figures=outcome.figures)
         if item.error is not None:
             if item.result is not None and not self.place.remote:
-                self.task.clear(self.place.home, name)  # what was written before something went wrong
+                self.task.clear(self.place.home, item.photo.name)  # what was written before something went wrong
             raise_if_full(item.error)
             record = replace(item.record, error=_reason(item.error))
         return replace(record, notes=tuple(item.notes), seconds=round(item.seconds, 3))
+
+    def _remove_old(self, photo: Photo, folder: Path) -> None:
+        """Removes what earlier runs left of a photo; not before it is known what becomes of it now."""
+        more = not self.place.remote and self.task.may_have_files(folder, photo.name, photo.stale)
+        self.place.remove(photo.stale)
+        if more:
+            self.task.clear(folder, photo.name)
 
     @contextmanager
     def _timed(self, item: _Item) -> Iterator[None]:
@@ -180,17 +181,6 @@ def raise_if_full(error: BaseException) -> None:
             sentence = "The disk is full: make room and run the same command again, which goes on from here."
             raise DiskFullError(sentence) from error
         cause = cause.__cause__
-
-
-def shrink(image: Image, max_side: int | None, name: str) -> Image:
-    """A photo with its longer side at most ``max_side``, with a warning where that changes it."""
-    height, width = image.shape[:2]
-    if max_side is None or max(height, width) <= max_side:
-        return image
-    factor = max_side / max(height, width)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    logger.warning("%s is reduced from %d x %d to %d x %d.", name, width, height, *size)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _reason(error: Exception) -> str:

@@ -19,6 +19,7 @@ Network = TypeVar("Network", bound="nn.Module")
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 HUB_REPO_VARIABLE = "FACERECON_HUB_REPO"
 HUB_TIMEOUT_S = 5.0
+_absent: set[tuple[str, str]] = set()  # Hub repositories and what they were found not to have
 
 
 class CheckpointError(FaceReconError):
@@ -53,6 +54,21 @@ def find_checkpoint(name: str, revision: str | None = None) -> Path:
     if isinstance(downloaded, Path):
         return downloaded
     raise CheckpointError(_not_found(name, f"nor on the Hub ({repo}: {_first_line(downloaded)})"))
+
+
+def find_optional(name: str) -> Path | None:
+    """:func:`find_checkpoint` for what one can do without: None where it is not to be had.
+
+    Without a Hub repository no network is asked, and no repository twice in a process for what it did not have.
+    """
+    repo = os.environ.get(HUB_REPO_VARIABLE, "")
+    if not _is_whole(WEIGHTS / name) and (not repo or (repo, name) in _absent):
+        return None
+    try:
+        return find_checkpoint(name)
+    except CheckpointError:
+        _absent.add((repo, name))
+        return None
 
 
 def checkpoint_version(path: Path) -> str:

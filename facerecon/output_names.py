@@ -17,7 +17,7 @@ _ENDINGS = {
     "restored": r"\.png",
     "faces": r"_\d{2,}_restored\.png",
     "comparisons": r"_compare\.jpg",
-    "heads": r"_\d{2,}(_flame|_bfm|_gnm|_detail)?\.(glb|gltf|obj|mtl|png|ply|npz|splat\.ply)",
+    "heads": r"_\d{2,}(_flame|_bfm|_gnm|_detail)?\.(glb|gltf|obj|mtl|png|ply|npz)",
     "renders": r"_\d{2,}_(overlay|geometry|texture|normals|depth|crop|turntable)\.\w+",
     "parameters": r"_\d{2,}\.json",
     "codes": r"_\d{2,}\.npz",

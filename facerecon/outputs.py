@@ -220,11 +220,6 @@ def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
     )
 
 
-def geometry_picture(head: Reconstruction, model: Any) -> Image:
-    """The head in clay, posed as in the photo."""
-    return head_picture(head, model, "geometry")
-
-
 def head_picture(head: Reconstruction, model: Any, mode: str) -> Image:
     """The head alone, posed as in the photo, in a mode of ``render_head``; without a texture it is clay."""
     mode = "geometry" if mode == "texture" and head.texture is None else mode

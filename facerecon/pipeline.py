@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facerecon import __version__
-from facerecon.checkpoints import WEIGHTS, checkpoint_version, find_checkpoint
+from facerecon.checkpoints import checkpoint_version, find_checkpoint, find_optional
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.masks import FaceMasks
 from facerecon.restoration.colour import toning
@@ -84,7 +84,7 @@ class FaceReconstructor:
         detector_options: dict[str, Any] | None = None,
     ) -> None:
         self.device = device
-        self._detector_options = {"refine": True, **(detector_options or {})}
+        self._detector_options = {"refine": True, "device": device, **(detector_options or {})}
         given = {"detector": detector, "restorer": restorer, "reconstructor": reconstructor, "head": head}
         self._handed_over = {name: part for name, part in given.items() if part is not None}
         self.__dict__.update(self._handed_over)
@@ -158,8 +158,8 @@ class FaceReconstructor:
         versions = {"facerecon": __version__}
         for part in parts:
             for name in _OPTIONAL.get(part, ()) if part not in self._handed_over else ():
-                if (WEIGHTS / name).exists():
-                    versions[name] = checkpoint_version(WEIGHTS / name)
+                if (path := find_optional(name)) is not None:
+                    versions[name] = checkpoint_version(path)
             for name in _CHECKPOINTS.get(part, ()):
                 if part in self._handed_over:
                     versions[name] = str(getattr(self._handed_over[part], "version", "custom"))

@@ -28,6 +28,10 @@ class FaceReconError(Exception):
     """An error whose message is one clear sentence for the user."""
 
 
+class VideoError(FaceReconError):
+    """A video that cannot be read or written, and why."""
+
+
 @dataclass(frozen=True)
 class Face:
     """One face found in a photo.

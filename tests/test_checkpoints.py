@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 
 import pytest
@@ -9,13 +10,20 @@ import torch
 from safetensors.torch import save_file
 
 from facerecon import checkpoints
-from facerecon.checkpoints import CheckpointError, find_checkpoint, load_weights
+from facerecon.checkpoints import CheckpointError, find_checkpoint, find_optional, load_weights
+from facerecon.faces.mouth import MouthReader
+from facerecon.faces.parsing import FaceParser
+from facerecon.pipeline import FaceReconstructor
+from facerecon.restoration.texture import TextureSynthesis
+
+SHIPPED = checkpoints.WEIGHTS
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """An empty weights folder and an empty Hub cache, and no network."""
     monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(checkpoints, "_absent", set())
     cache = tmp_path / "hub"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     monkeypatch.delenv(checkpoints.HUB_REPO_VARIABLE, raising=False)
@@ -75,6 +83,34 @@ def test_error_names_all_three_places(places, monkeypatch, repo):
     assert str(places / "weights") in message
     assert f"Hub cache ({places / 'hub'})" in message
     assert (repo or checkpoints.HUB_REPO_VARIABLE) in message
+
+
+@pytest.mark.parametrize("kind, name", [(MouthReader, "mouth"), (FaceParser, "parsing"), (TextureSynthesis, "texture")])
+@pytest.mark.skipif(not (SHIPPED / "mouth").exists(), reason="no weights")
+def test_networks_that_one_can_do_without_come_from_the_hub_too(places, monkeypatch, kind, name):
+    assert kind.shipped("cpu") is None
+    monkeypatch.setenv(checkpoints.HUB_REPO_VARIABLE, "someone/faces")
+    shutil.copy(SHIPPED / name / f"{name}.safetensors", put_in_cache(places, "someone/faces", f"{name}/{name}.safetensors"))
+    assert isinstance(kind.shipped("cpu"), kind)
+
+
+def test_versions_name_them_where_they_came_from_the_hub(places, monkeypatch):
+    assert set(FaceReconstructor().versions(False, False)) == {"facerecon"}
+    monkeypatch.setenv(checkpoints.HUB_REPO_VARIABLE, "someone/faces")
+    put_in_cache(places, "someone/faces", "mouth/mouth.safetensors")
+    assert set(FaceReconstructor().versions(False, False)) == {"facerecon", "mouth"}
+
+
+def test_the_hub_is_asked_once_for_what_it_lacks_and_never_without_a_repository(places, monkeypatch):
+    asked = []
+    monkeypatch.setattr(checkpoints, "_from_hub", lambda repo, name, *_, **where: asked.append(where) or OSError("offline"))
+    assert find_optional("mouth") is None and asked == []
+    monkeypatch.setenv(checkpoints.HUB_REPO_VARIABLE, "someone/faces")
+    assert find_optional("mouth") is find_optional("mouth") is None
+    assert asked == [{"local_only": True}, {"local_only": False}]
+    (places / "weights" / "mouth").mkdir()
+    save_file({"w": torch.zeros(1)}, places / "weights" / "mouth" / "mouth.safetensors")
+    assert find_optional("mouth") == places / "weights" / "mouth"  # what was trained meanwhile is seen
 
 
 def test_weights_are_read_or_refused(tmp_path):

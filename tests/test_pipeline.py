@@ -57,6 +57,11 @@ def test_restoring_loads_no_head() -> None:
     assert "head" not in vars(pipeline) and "reconstructor" not in vars(pipeline)
 
 
+def test_the_detector_runs_where_the_rest_does() -> None:
+    refined = FaceReconstructor.from_pretrained("meta").detector
+    assert refined.detector.device.type == refined.landmarker.device.type == "meta"
+
+
 def test_background_is_cleaned_only_when_asked() -> None:
     photo = make_photo()
     plain = make_pipeline().restore(photo).image

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
@@ -114,6 +115,13 @@ def share_gradients(accelerator: Accelerator, optimizer: MasterAdamW) -> None:
         for parameter in optimizer.model_parameters:
             if parameter.grad is not None:
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")
+
+
+def agreed(accelerator: Accelerator, number: float) -> float:
+    """The mean of the processes' numbers, so that what depends on a clock, such as the last step, comes to all at once."""
+    if accelerator.num_processes == 1:
+        return number
+    return float(accelerator.reduce(torch.tensor(number, device=accelerator.device), "mean"))
 
 
 def _to(values: Any, accelerator: Accelerator) -> Any:

@@ -147,7 +147,7 @@ class DemographicsEstimator:
 
     def _find(self, photo: Image) -> Face | None:
         if self._detector is None:
-            self._detector = create_detector(refine=True)
+            self._detector = create_detector(refine=True, device=str(self.device))
         found = self._detector.detect(photo)
         return choose_faces(found, "largest", photo.shape)[0][1] if found else None
 

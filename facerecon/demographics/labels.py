@@ -1,4 +1,4 @@
-"""Our words for race and gender, and those of the datasets and tools around us: one table each way.
+"""Our words for race and gender, and those of the datasets and tools around us.
 
 =================  =========  ====================================  ===========================  ==================================
 ours               UTKFace 5  FairFace 7                            DeepFace 6                   CelebA
@@ -58,29 +58,6 @@ def race_to_ours(label: str, system: str) -> str:
 def gender_to_ours(label: str, system: str) -> str:
     """``"female"`` or ``"male"`` for a system's label; errors as for :func:`race_to_ours`."""
     return _look_up(GENDER_SYSTEMS, label, system, "gender")
-
-
-def race_from_ours(race: str | None, system: str) -> tuple[str, ...]:
-    """The labels of a system that our word may mean; none of them where the system has no such label.
-
-    Raises:
-        FaceReconError: there is no such system, or the race is none of ``RACES``.
-    """
-    if system not in RACE_SYSTEMS:
-        raise FaceReconError(f"There is no system of races called {system!r}: use {', '.join(RACE_SYSTEMS)}.")
-    if race is not None and race not in RACES:
-        raise FaceReconError(f"The race {race!r} is none of {', '.join(RACES)}.")
-    found = tuple(label for label, ours in RACE_SYSTEMS[system].items() if ours == race)
-    if system == "utkface" and not found and race is not None:
-        return ("Others",)
-    return found
-
-
-def gender_from_ours(gender: str, system: str) -> str:
-    """The label of a system for ``"female"`` or ``"male"``."""
-    if system not in GENDER_SYSTEMS:
-        raise FaceReconError(f"There is no system of genders called {system!r}: use {', '.join(GENDER_SYSTEMS)}.")
-    return next(label for label, ours in GENDER_SYSTEMS[system].items() if ours == gender)
 
 
 def probabilities_to_ours(probabilities: Mapping[str, float], system: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ class FaceDetector(Protocol):
 
 
 def create_detector(
-    name: str = DEFAULT, threshold: float = 0.85, min_face: int = 20, refine: bool = False
+    name: str = DEFAULT, threshold: float = 0.85, min_face: int = 20, refine: bool = False, device: str = "auto"
 ) -> FaceDetector:
     """A detector by name.
 
@@ -31,19 +31,20 @@ def create_detector(
         threshold: confidence in [0, 1] below which a face is not reported.
         min_face: side of the smallest face to report, pixels of the photo.
         refine: set the five points anew by the landmarks, see :class:`facerecon.faces.refined.RefinedDetector`.
+        device: where our own networks run; other packages choose for themselves.
 
     Raises:
-        FaceReconError: unknown name, an argument out of range, or weights that cannot be had.
+        FaceReconError: unknown name or device, an argument out of range, or weights that cannot be had.
     """
-    detector = _detector(name, threshold, min_face)
+    detector = _detector(name, threshold, min_face, device)
     if not refine or name == "aligned":
         return detector
     from facerecon.faces.refined import RefinedDetector
 
-    return RefinedDetector(detector)
+    return RefinedDetector(detector, device=device)
 
 
-def _detector(name: str, threshold: float, min_face: int) -> FaceDetector:
+def _detector(name: str, threshold: float, min_face: int, device: str) -> FaceDetector:
     # Each is imported where it is wanted: one needs torch, one OpenCV's networks, one DeepFace.
     if name == "aligned":
         from facerecon.faces.aligned import AlignedDetector
@@ -56,7 +57,7 @@ def _detector(name: str, threshold: float, min_face: int) -> FaceDetector:
     if name == "facerecon":
         from facerecon.faces.center import CenterDetector
 
-        return CenterDetector.from_pretrained(threshold, min_face)
+        return CenterDetector.from_pretrained(threshold, min_face, device)
     if name.startswith(DEEPFACE):
         from facerecon.faces.deepface import DeepFaceDetector
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facerecon.checkpoints import WEIGHTS, load_network
+from facerecon.checkpoints import find_optional, load_network
 from facerecon.devices import resolve_device
 from facerecon.faces.align import warp
 from facerecon.types import Image
@@ -86,8 +86,9 @@ class MouthReader:
 
     @classmethod
     def shipped(cls, device: str = "auto") -> MouthReader | None:
-        """The shipped network, or None where ``weights/mouth`` is missing."""
-        return cls.from_pretrained(device) if (WEIGHTS / NAME / f"{NAME}.safetensors").exists() else None
+        """The shipped network, or None where there are no weights."""
+        path = find_optional(NAME)
+        return None if path is None else cls.from_pretrained(device, path)
 
     def open_chance(self, images: Sequence[Image], landmarks: np.ndarray) -> np.ndarray:
         """(n,) in [0, 1]: how likely each mouth is open, the mean of a look and a mirrored one.

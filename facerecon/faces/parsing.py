@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from facerecon.checkpoints import WEIGHTS, load_network
+from facerecon.checkpoints import find_optional, load_network
 from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import mirror_matrix, similarity_from_points, warp
 from facerecon.faces.masks import CLASSES, FaceMasks
@@ -48,8 +48,9 @@ class FaceParser:
 
     @classmethod
     def shipped(cls, device: str = "auto") -> FaceParser | None:
-        """The shipped network, or None where ``weights/parsing`` is missing."""
-        return cls.from_pretrained(device) if (WEIGHTS / NAME / f"{NAME}.safetensors").exists() else None
+        """The shipped network, or None where there are no weights."""
+        path = find_optional(NAME)
+        return None if path is None else cls.from_pretrained(device, path)
 
     def predict(self, images: Image | Sequence[Image], faces: Sequence[Face | np.ndarray], mirrored: bool = False) -> list[FaceMasks]:
         """Masks of faces.

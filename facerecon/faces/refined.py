@@ -19,10 +19,11 @@ class RefinedDetector:
     Args:
         detector: finds the faces; boxes and scores stay its own.
         landmarker: the shipped one by default, loaded at the first face.
+        device: where that one runs.
     """
 
-    def __init__(self, detector: FaceDetector, landmarker: FaceLandmarker | None = None) -> None:
-        self.detector = detector
+    def __init__(self, detector: FaceDetector, landmarker: FaceLandmarker | None = None, device: str = "auto") -> None:
+        self.detector, self.device = detector, device
         if landmarker is not None:
             self.landmarker = landmarker
 
@@ -31,7 +32,7 @@ class RefinedDetector:
         """Sets the points."""
         from facerecon.faces.landmarker import FaceLandmarker  # torch, which finding a face does not need
 
-        return FaceLandmarker.from_pretrained()
+        return FaceLandmarker.from_pretrained(self.device)
 
     def detect(self, image: Image) -> list[Face]:
         """The faces of an (H, W, 3) uint8 photo, the largest first.

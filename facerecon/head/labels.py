@@ -25,8 +25,6 @@ ARKIT_EXPRESSIONS = (
 )
 """Apple ARKit's 52 blend shapes, in Apple's order. Left and right are the head's own."""
 
-GAZE_EXPRESSIONS = tuple(name for name in ARKIT_EXPRESSIONS if name.startswith("eyeLook"))
-
 
 def identity_labels(count: int) -> tuple[str, ...]:
     """Names of the identity components, the one of largest variance first."""

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from facerecon.checkpoints import WEIGHTS, CheckpointError
+from facerecon.checkpoints import CheckpointError, find_optional
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.detail_surface import cut_window, fade, window_slices
 from facerecon.reconstruction.texture_atlas import TextureAtlas
@@ -59,9 +59,9 @@ def load_skin_modes(path: Path | None = None) -> SkinModes | None:
     Raises:
         CheckpointError: the file cannot be read.
     """
-    file = path or WEIGHTS / "skin" / "skin.safetensors"
-    if path is None and not file.exists():
+    if path is None and (found := find_optional("skin")) is None:
         return None
+    file = path or found / "skin.safetensors"
     try:
         with safe_open(str(file), "np") as handle:
             if (handle.metadata() or {}).get("format") != FORMAT:

@@ -12,17 +12,13 @@ from torch import Tensor
 
 from facerecon.images import atomic_write
 from facerecon.rendering.pictures import Mode, Topology, framing, render_head, soft_light, studio_light
-from facerecon.types import FaceReconError, Image
+from facerecon.types import Image, VideoError
 
 DISTANCE_M = 1.1  # about that of a portrait
 ELEVATION_DEGREES = 6.0
 # VP9 in MP4 plays in every current browser and is in all OpenCV wheels; MPEG-4
 # part 2, the fallback, plays in desktop players only.
 CODECS = ("vp09", "mp4v")
-
-
-class VideoError(FaceReconError):
-    """A video could not be written."""
 
 
 def turn(vertices: np.ndarray, yaw_degrees: float, pitch_degrees: float = ELEVATION_DEGREES) -> np.ndarray:

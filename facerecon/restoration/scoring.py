@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from facerecon.checkpoints import CheckpointError, find_checkpoint, load_weights
+from facerecon.checkpoints import CheckpointError, find_optional, load_weights
 from facerecon.faces.align import crop_face, transform_points
 from facerecon.metrics.naturalness import NaturalSceneModel
 from facerecon.types import Image, Reconstruction, Restoration, RestoredFace
@@ -96,9 +96,8 @@ def doubts(quality: dict[str, float]) -> list[str]:
 @lru_cache(maxsize=1)
 def natural_faces() -> NaturalSceneModel | None:
     """The statistics of sharp portraits, from ``weights/quality``; None where they are not found."""
-    try:
-        path = find_checkpoint("quality")
-    except CheckpointError:
+    path = find_optional("quality")
+    if path is None:
         return None
     values = {key: value.double().numpy() for key, value in load_weights(path / QUALITY_FILE if path.is_dir() else path).items()}
     return NaturalSceneModel(values["mean"], values["covariance"], int(values["patch"]))

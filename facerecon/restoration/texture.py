@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facerecon.checkpoints import WEIGHTS, load_network
+from facerecon.checkpoints import find_optional, load_network
 from facerecon.devices import resolve_device, to_fast
 from facerecon.restoration.unet import ResidualUNet
 from facerecon.types import Image
@@ -134,8 +134,9 @@ class TextureSynthesis:
 
     @classmethod
     def shipped(cls, device: str = "auto") -> TextureSynthesis | None:
-        """The shipped network, or None where ``weights/texture`` is missing."""
-        return cls.from_pretrained(device) if (WEIGHTS / NAME / f"{NAME}.safetensors").exists() else None
+        """The shipped network, or None where there are no weights."""
+        path = find_optional(NAME)
+        return None if path is None else cls.from_pretrained(device, path)
 
     @torch.inference_mode()
     def add(self, crop: Image, strength: float = 1.0) -> Image:

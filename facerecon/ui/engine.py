@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 from facerecon.demographics.estimator import DemographicsEstimator
@@ -14,7 +14,6 @@ from facerecon.faces.align import crop_face
 from facerecon.pipeline import FaceReconstructor
 from facerecon.steps import StepListener
 from facerecon.types import Demographics, Face, FaceReconError, Image, Reconstruction, Restoration, RestorationExtras, Result
-from facerecon.ui.limits import KnownFaces
 
 PORTRAIT_SIDE = 160
 GPU_SECONDS = 60
@@ -39,11 +38,16 @@ class Seen:
     people: list[Demographics] = field(default_factory=list)
 
 
+class LeftError(FaceReconError):
+    """The visitor who waited is gone."""
+
+
 class Engine:
     """What the tabs ask of the pipeline.
 
     The calls are closures, not methods: a host that lends GPUs runs them in another
-    process and sends only their arguments there.
+    process and sends only their arguments there. The networks do one of them at a time: a
+    run whose visitor left has lost its place in the queue, and may be at work yet.
 
     Attributes:
         pipeline: the networks.
@@ -57,12 +61,13 @@ class Engine:
     def __init__(self, pipeline: FaceReconstructor) -> None:
         self.pipeline = pipeline
 
-        people = People(pipeline)
+        people, alone = People(pipeline), Lock()
 
         def look(photo: Image) -> Seen:
-            faces = pipeline.detector.detect(photo)
-            portraits = [crop_face(photo, face.points, PORTRAIT_SIDE, "reconstruction")[0] for face in faces]
-            return Seen(faces, portraits, people.judge(photo, faces))
+            with alone:
+                faces = pipeline.detector.detect(photo)
+                portraits = [crop_face(photo, face.points, PORTRAIT_SIDE, "reconstruction")[0] for face in faces]
+                return Seen(faces, portraits, people.judge(photo, faces))
 
         def run(
             photo: Image,
@@ -73,22 +78,27 @@ class Engine:
             demographics: Demographics | None,
             extras: RestorationExtras = RestorationExtras(),
         ) -> Iterator[Step | Result]:
-            yield from follow(
-                lambda listen: pipeline.run(
-                    photo, fidelity, upscale, faces, demographics, focal_px=focal_px, on_step=listen, extras=extras
-                )
-            )
+            def work(listen: StepListener) -> Result:
+                with alone:
+                    return pipeline.run(
+                        photo, fidelity, upscale, faces, demographics, focal_px=focal_px, on_step=listen, extras=extras
+                    )
+
+            yield from follow(work)
 
         def restore(photo: Image, fidelity: float, upscale: int, faces: str | int) -> Restoration:
-            return pipeline.restore(photo, fidelity, upscale, faces)
+            with alone:
+                return pipeline.restore(photo, fidelity, upscale, faces)
 
         def reconstruct(
             photo: Image, focal_px: float | None, faces: str | int, demographics: Demographics | None
         ) -> list[Reconstruction]:
-            return pipeline.reconstruct(photo, demographics, faces=faces, focal_px=focal_px)
+            with alone:
+                return pipeline.reconstruct(photo, demographics, faces=faces, focal_px=focal_px)
 
         def restore_known(photos: list[Image], face: Face, fidelity: float) -> list[Restoration]:
-            return FaceReconstructor(KnownFaces([face]), pipeline.restorer).restore(photos, fidelity)
+            with alone:
+                return pipeline.restore_found(photos, [[(0, face)]] * len(photos), fidelity, 1, score=False)
 
         self.look, self.run = on_gpu(look), on_gpu(run)
         self.restore, self.reconstruct = on_gpu(restore), on_gpu(reconstruct)
@@ -105,22 +115,35 @@ def on_gpu(call: Call) -> Call:
 
 
 def follow(work: Callable[[StepListener], Value]) -> Iterator[Step | Value]:
-    """Yields the steps of ``work`` as they happen, then what it gives; raises what it raises."""
+    """Yields the steps of ``work`` as they happen, then what it gives; raises what it raises.
+
+    Closed before the end, it lets ``work`` go no further than its next step. It does not wait for that: gradio
+    closes generators where it serves everybody else.
+    """
     news: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+    left = Event()
+
+    def listen(name: str, seconds: float | None) -> None:
+        if left.is_set():
+            raise LeftError("Nobody waits for this any more.")
+        news.put((False, Step(name, seconds)))
 
     def do() -> None:
         try:
-            news.put((True, work(lambda name, seconds: news.put((False, Step(name, seconds))))))
+            news.put((True, work(listen)))
         except Exception as error:
             news.put((True, error))
 
     Thread(target=do, daemon=True).start()
-    ended = False
-    while not ended:
-        ended, value = news.get()
-        if isinstance(value, Exception):
-            raise value
-        yield value
+    try:
+        ended = False
+        while not ended:
+            ended, value = news.get()
+            if isinstance(value, Exception):
+                raise value
+            yield value
+    finally:
+        left.set()
 
 
 class People:

@@ -84,14 +84,3 @@ class LargestFaces:
     def detect(self, image: Image) -> list[Face]:
         """At most ``most`` faces, the largest first."""
         return sorted(self.detector.detect(image), key=lambda face: -face.size)[: self.most]
-
-
-class KnownFaces:
-    """A detector that has been told where the faces are."""
-
-    def __init__(self, faces: list[Face]) -> None:
-        self.faces = faces
-
-    def detect(self, image: Image) -> list[Face]:
-        """The faces it was told."""
-        return self.faces

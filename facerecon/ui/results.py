@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 
 from facerecon import outputs
-from facerecon.images import save_image
+from facerecon.images import atomic_write, save_image
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import FaceReconError, Image, Reconstruction, Result
 from facerecon.ui.statistics import figures
@@ -29,6 +29,7 @@ KINDS = {
     "glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "glTF", "json": "Parameters (JSON)", "mp4": "Turntable (MP4)",
 }  # fmt: skip
 MOST_RESULTS = 64  # kept in memory, about 4 MB a head
+_MAKING = [threading.Lock() for _ in range(64)]  # by path: a second click waits for the file that the first one makes
 
 
 class GoneError(FaceReconError):
@@ -146,17 +147,9 @@ def export(finished: Finished, number: int, kind: str, model: Any) -> Path:
         GoneError: neither the file nor what it is made from is kept.
     """
     path = finished.file(number, kind)
-    if path.is_file():
-        return path
-    head = next((head for head in finished.reconstructions or () if head.index == number), None)
-    if head is None or not finished.folder.is_dir():
-        raise GoneError("This result is no longer kept. Run the photo again.")
-    if kind == "mp4":  # which needs no photo
-        outputs.write_pictures(finished.folder, NAME, head.texture, head, model, ("turntable",))
-    else:
-        parts = outputs.write_head(finished.folder, NAME, head, model, (kind,))
-        if kind == "obj":
-            _zip(path, parts)
+    with _MAKING[hash(path) % len(_MAKING)]:
+        if not path.is_file():
+            _make(path, finished, number, kind, model)
     return path
 
 
@@ -213,6 +206,18 @@ def _card(head: Reconstruction, result: Result, pipeline: FaceReconstructor) -> 
     return HeadCard(f"Face {head.index + 1}", head.index, figures(head, face, len(pipeline.head.faces)), rotation)
 
 
+def _make(path: Path, finished: Finished, number: int, kind: str, model: Any) -> None:
+    head = next((head for head in finished.reconstructions or () if head.index == number), None)
+    if head is None or not finished.folder.is_dir():
+        raise GoneError("This result is no longer kept. Run the photo again.")
+    if kind == "mp4":  # which needs no photo
+        outputs.write_pictures(finished.folder, NAME, head.texture, head, model, ("turntable",))
+        return
+    parts = outputs.write_head(finished.folder, NAME, head, model, (kind,))
+    if kind == "obj":
+        _zip(path, parts)
+
+
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
@@ -220,8 +225,7 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _zip(path: Path, parts: list[Path]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+def _zip(path: Path, parts: list[Path]) -> None:
+    with atomic_write(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:
             archive.write(part, part.name)
-    return path

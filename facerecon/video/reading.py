@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 
-from facerecon.types import FaceReconError, Image
+from facerecon.types import Image, VideoError
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,6 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,nut,mjpeg,h264,hevc,ivf,mxf,dv,apng"
 )
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-
-
-class VideoError(FaceReconError):
-    """A video that cannot be read or written, and why."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facerecon.images import atomic_write
-from facerecon.video.reading import VideoError
+from facerecon.images import atomic_write, sync
+from facerecon.types import VideoError
 
 Table = dict[str, np.ndarray]  # columns of equal length
 
@@ -51,17 +51,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part.mkdir(parents=True)
         yield part
         for file in part.iterdir():
-            _sync(file)
+            sync(file)
         os.replace(part, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise VideoError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

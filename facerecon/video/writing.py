@@ -19,8 +19,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
 from facerecon.images import atomic_write
-from facerecon.types import Image
-from facerecon.video.reading import VideoError, audio_origin, open_input
+from facerecon.types import Image, VideoError
+from facerecon.video.reading import audio_origin, open_input
 
 PIECE_SUFFIX = ".nut"  # keeps time stamps exactly, whatever the time base
 KEYFRAME_EVERY_S = 2

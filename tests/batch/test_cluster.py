@@ -116,3 +116,14 @@ def test_embed_writes_one_table(source, tmp_path, encoder):
 
 def test_urls_are_refused(source, encoder):
     assert call("cluster", str(source), "-o", "memory://out").exit_code == 1
+
+
+def test_a_photo_of_another_format_takes_the_place_of_the_old_one(source, tmp_path, encoder):
+    out = tmp_path / "out"
+    call("cluster", str(source), "-o", str(out))
+    with PillowImage.open(source / "red0.png") as photo:
+        photo.save(source / "red0.bmp")
+    (source / "red0.png").unlink()
+    assert call("cluster", str(source), "-o", str(out)).exit_code == 1  # the photo without a face
+    photos = [row["photo"] for row in csv.DictReader((out / "clusters.csv").open())]
+    assert len(photos) == 6 and "red0.bmp" in photos and "red0.png" not in photos

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import batch.main
 import batch.photo_task
 from batch import doctor, tables
 from batch.lock import locked
+from batch.manifest import Manifest, Record
 from batch.stored_heads import find_texture, read_head, rotation_from_degrees
 from facerecon import outputs
 from facerecon.head.model import HeadModel
@@ -115,6 +118,44 @@ def test_export_writes_other_formats_once(done, tmp_path: Path) -> None:
     assert "1 done before" in call("export", folder, "--formats", "obj,ply", "-o", tmp_path)[1]
 
 
+def test_export_of_one_file_keeps_its_name_and_its_texture(done, tmp_path: Path) -> None:
+    folder, _, _ = done
+    for number, source in enumerate(("album/a_00.json", "album")):
+        output = tmp_path / str(number)
+        code, _ = call("export", folder / "parameters" / source, "--formats", "obj", "-o", output)
+        assert code == 0
+        made = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+        assert made == {"heads/album/a_00.obj", "heads/album/a_00.mtl", "heads/album/a_00.png"}
+
+
+def test_export_writes_again_what_is_older_than_the_parameters_but_not_what_the_run_wrote(done, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(done[0], folder)
+    parameters, glb, ply = (folder / name for name in ("parameters/album/a_00.json", "heads/album/a_00.glb", "heads/album/a_00.ply"))
+    record = Record("album/a", "album/a.jpg", "done", ("reconstruction",), "x", "y", ("heads/album/a_00.glb",))
+    Manifest(folder / "manifest.jsonl").append([record])
+    os.utime(glb, ns=(10**18, 10**18))
+    os.utime(parameters, ns=(2 * 10**18, 2 * 10**18))
+    assert "1 done before" in call("export", folder, "--formats", "glb")[1]
+    ply.write_text("of other parameters")
+    os.utime(ply, ns=(10**18, 10**18))
+    assert "1 done," in call("export", folder, "--formats", "glb,ply")[1].replace("done before", "before")
+    assert ply.read_bytes().startswith(b"ply")
+
+
+def test_machines_are_told_what_a_dry_run_would_do(source: Path, done, tmp_path: Path) -> None:
+    for arguments, name, todo in (
+        (("export", done[0], "-o", tmp_path), "album/a_00", 1),
+        (("restore-samples", source, "-o", tmp_path / "out"), "a.png", 2),
+        (("evaluate", "head", "-o", tmp_path / "out"), "head", 1),
+        (("restore", source, "-o", tmp_path / "out"), "a.png", 2),
+    ):
+        result = CliRunner().invoke(batch.main.app, [*map(str, arguments), "--dry-run", "--json"])
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        assert events[0]["event"] == "item" and (events[0]["input"], events[0]["status"]) == (name, "todo")
+        assert events[-1] == {"event": "end", "todo": todo, "skipped": 0, "failed": 0, "dry_run": True}
+
+
 def test_export_passes_over_strange_files(done, tmp_path: Path) -> None:
     (tmp_path / "parameters").mkdir()
     (tmp_path / "parameters/x_00.json").write_text('{"identity": {}}')
@@ -129,7 +170,7 @@ def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "NEEDED", ("torch", "surely-not-installed"))
     code, said = call("doctor", "--no-speed")
     assert code == 1 and "missing surely-not-installed" in said
-    assert call("doctor", "--no-speed", "--device", "abacus")[0] == 1
+    assert call("doctor", "--no-speed", "--device", "abacus")[0] == 2
 
 
 def test_tables_are_written_in_three_ways(tmp_path: Path) -> None:

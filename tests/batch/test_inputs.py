@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,34 @@ def test_links_that_leave_the_folder_are_marked(tmp_path: Path) -> None:
     (root / "b.jpg").symlink_to(elsewhere)
     (root / "c.jpg").symlink_to(root / "a.jpg")
     assert [photo.refusal is not None for photo in find_photos(root, tmp_path / "out")] == [False, True, False]
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that may not be listed, also where the tests run as root."""
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "in"
+    names(root, ["a.jpg", "album.jpg", "album/b.jpg", "zoo/c.jpg"])
+    close(root / "album", monkeypatch)
+    listing = find_photos(root, tmp_path / "out", recursive=True)
+    photos = {photo.relative: photo for photo in listing}
+    assert set(photos) == {"a.jpg", "album.jpg", "album", "zoo/c.jpg"} and listing.count() == 4
+    assert photos["album"].refusal == "The folder cannot be read: Permission denied."
+    assert len({photo.name for photo in photos.values()}) == 4
+    assert len(list(find_photos(root, tmp_path / "out"))) == 2  # nobody asked for it
+
+
+def test_an_input_that_cannot_be_listed_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names(tmp_path / "in", ["a.jpg"])
+    close(tmp_path / "in", monkeypatch)
+    with pytest.raises(FaceReconError, match="in cannot be read: Permission denied.$"):
+        find_photos(tmp_path / "in", tmp_path / "out")

@@ -19,7 +19,7 @@ from batch.place import Place
 from batch.worker import DiskFullError
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor
-from facerecon.types import Demographics
+from facerecon.types import Demographics, FaceReconError
 from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_photo
 
 LIGHT = Settings(stages=(RESTORATION,))
@@ -211,3 +211,57 @@ def test_vast_photos_share_no_batch(source: Path) -> None:
     photos = list(find_photos(source, source.parent / "out"))
     assert [[photo.name for photo in batch] for batch in make_batches(photos, 3)] == [["a", "b", "c"], ["vast"]]
     assert [len(batch) for batch in make_batches(photos, 9)] == [3, 1]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_run_that_cannot_begin_keeps_earlier_results(
+    source: Path, remote: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(source.parent / "home"))
+    run = Run(source)
+    place = Place(f"file://{run.output}" if remote else str(run.output))
+
+    def go(settings: Settings) -> None:
+        run_photos(run.task(settings), find_photos(source, run.output), place, lambda *_: None)
+
+    def lost(*_: object) -> None:
+        raise FaceReconError("The detector is lost.")
+
+    go(LIGHT)
+    before = run.files()
+    with monkeypatch.context() as patch:
+        patch.setattr(PhotoTask, "load", lost)
+        with pytest.raises(FaceReconError, match="is lost"):
+            go(replace(LIGHT, fidelity=0.1))
+    assert run.files() == before
+    monkeypatch.setattr(FakeDetector, "detect", lambda *_: [])
+    go(replace(LIGHT, fidelity=0.2))  # nobody is seen now: what there was is void
+    assert not any(name.endswith(".png") for name in run.files())
+
+
+def test_restoring_again_at_a_url_leaves_the_heads(
+    source: Path, head: HeadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(source.parent / "home"))
+    run = Run(source, head)
+    place, photos = Place(f"file://{run.output}"), find_photos(source, run.output)
+    run_photos(run.task(Settings(pictures=())), photos, place, lambda *_: None)
+    run_photos(run.task(replace(LIGHT, fidelity=0.1)), photos, place, lambda *_: None)
+    assert {"heads/a_00.glb", "restored/a.png"} <= run.files()
+
+
+def test_what_was_made_of_old_results_goes_with_them(source: Path, head: HeadModel) -> None:
+    run = Run(source, head)
+    run(Settings(pictures=()))
+    exported = run.output / "heads" / "a_00.obj"
+    exported.write_text("of the head as it was")
+    run(Settings(pictures=(), fidelity=0.1))
+    assert not exported.exists() and (run.output / "heads" / "a_00.glb").is_file()
+
+
+def test_photos_that_are_done_again_cost_no_look_for_old_files(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(source)
+    run(replace(LIGHT, comparison=True))
+    monkeypatch.setattr("batch.photo_task.existing_files", lambda *_: 1 / 0)
+    assert run(replace(LIGHT, fidelity=0.1)).done == 3
+    assert not any(name.startswith("comparisons") for name in run.files())

@@ -81,3 +81,10 @@ def test_deepface_that_is_missing_is_one_sentence(folder: Path, monkeypatch: pyt
     assert result.exit_code == 1 and "not installed" in result.output.replace("\n", " ")
     assert not (folder / "labels.csv").exists()
     assert run(folder, "--backend", "crystal ball").exit_code == 2
+
+
+def test_the_table_may_be_called_after_the_photos(folder: Path) -> None:
+    arguments = ["label", str(folder / "photos"), "--output", str(folder / "photos.csv"), "--num-workers", "0"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert (folder / "photos.csv").is_file() and (folder / "photos.csv.state" / "manifest.jsonl").is_file()

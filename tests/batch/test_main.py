@@ -87,6 +87,12 @@ def test_failures_end_with_one(command) -> None:
         (["--fidelity", "1.5"], "less than or equal to 1"),
         (["--age", "101"], "less than or equal to 100"),
         (["--guided"], "say --age, --gender or --race"),
+        (["--face-detector", "mtcn"], "'mtcn' is none of"),
+        (["--face-detector", "deepface:mtcn"], "names none of them"),
+        (["--detection-threshold", "1"], "1 does not lie between 0 and 1"),
+        (["--detection-threshold", "0"], "0 does not lie between 0 and 1"),
+        (["--engine", "spark"], "'spark' is none of local, ray"),
+        (["--device", "abacus"], "'abacus' is none of auto, cpu, cuda"),
     ],
 )
 def test_options_out_of_range_are_explained(command, options: list[str], sentence: str) -> None:

@@ -65,3 +65,11 @@ def test_a_renamed_photo_counts_once(path: Path) -> None:
 
 def test_digest_knows_values_not_order() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_a_photo_that_took_the_place_of_another_counts_alone(path: Path) -> None:
+    manifest = Manifest(path)
+    manifest.append([DONE, replace(DONE, name="b", input="b.jpg")])
+    newer = replace(DONE, input="a.png")
+    manifest.append([newer])
+    assert [record.input for record in manifest.of_stage(RESTORATION)] == ["a.png", "b.jpg"]

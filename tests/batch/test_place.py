@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
+from typer.testing import CliRunner
 
+import batch.photo_task
 from batch.inputs import find_photos
 from batch.jobs import run_photos
+from batch.main import app
 from batch.manifest import Record
 from batch.options import ResumeOptions
 from batch.photo_task import RESTORATION, PhotoTask, Settings
@@ -19,6 +22,7 @@ from batch.place import MANIFEST, Place, PlaceError
 from batch.sources import filesystem
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import FaceReconError
+from tests.batch.tiny_run import make_reconstructor
 from tests.fakes import FakeDetector, FakeRestorer, make_photo
 
 
@@ -109,3 +113,22 @@ def test_urls_that_lead_nowhere_are_one_sentence(tmp_path: Path) -> None:
         filesystem("nosuchprotocol://bucket")
     with pytest.raises(PlaceError, match="refuses"):
         Place(f"file://{tmp_path}/x").publish(tmp_path, [tmp_path / "missing.png"])
+
+
+def test_a_dry_run_leaves_the_manifest_of_a_live_run_alone(source: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", make_reconstructor)
+    url = f"file://{tmp_path / 'remote'}"
+    command = ["restore", str(source), "-r", "-o", url, "--num-workers", "0"]
+
+    def todo() -> int:
+        result = CliRunner().invoke(app, [*command, "--dry-run", "--json"])
+        return json.loads(result.stdout.splitlines()[-1])["todo"]
+
+    assert CliRunner().invoke(app, command).exit_code == 0 and todo() == 0
+    mine, theirs = Place(url).home / MANIFEST, tmp_path / "remote" / MANIFEST
+    whole = theirs.read_bytes()
+    mine.write_bytes(whole[: whole.index(b"\n") + 1])  # this machine's is behind
+    before = mine.read_bytes()
+    assert todo() == 0 and mine.read_bytes() == before
+    theirs.unlink()  # a run that has just begun has put nothing there yet
+    assert todo() == 4 and mine.read_bytes() == before

@@ -52,6 +52,9 @@ def test_a_photo_that_kills_its_worker_costs_itself_alone(source: Path, tmp_path
     records = run(source, tmp_path / "out", EngineOptions(num_workers=2, batch_size=2))
     failed = {name: record.error for name, record in records.items() if record.status == "failed"}
     assert set(failed) == {"deadly.png", "nobody.png"} and "killed" in failed["deadly.png"]
+    before = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    run(source, tmp_path / "out", EngineOptions(num_workers=1))
+    assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == before  # nobody tries it again
     (source / "deadly.png").unlink()
     expected = tmp_path / "expected"
     run(source, expected, EngineOptions(num_workers=0, batch_size=4))

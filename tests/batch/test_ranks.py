@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
+from batch.jobs import run_photos
+from batch.place import Place, need_one_machine
 from batch.ranks import Ranks
+from facerecon.types import FaceReconError
 from tests.batch.test_kill import tree
 from tests.fakes import make_photo
 
@@ -57,3 +60,17 @@ def test_a_process_alone_is_no_member(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert Ranks.of_this_process().member == 1 and Ranks.of_this_process().device("cpu") == "cpu"
+
+
+def test_several_machines_need_a_folder_that_all_of_them_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in (("RANK", "3"), ("WORLD_SIZE", "4"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(key, value)
+    ranks = Ranks.of_this_process()
+    assert ranks.several_machines
+    with pytest.raises(FaceReconError, match="not a URL"):
+        need_one_machine(Place("s3://bucket/out"), ranks)
+    need_one_machine(Place(str(tmp_path)), ranks)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    need_one_machine(Place("s3://bucket/out"), Ranks.of_this_process())
+    with pytest.raises(FaceReconError, match="not a URL"):
+        run_photos(None, [], Place("memory://out"), lambda *_: None, ranks=ranks)  # type: ignore[arg-type]

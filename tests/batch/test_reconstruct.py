@@ -9,7 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 import batch.photo_task
+from batch import same_person
+from batch.inputs import find_photos
+from batch.lock import locked
 from batch.main import app
+from batch.photo_task import Settings
+from batch.place import Place
+from batch.ranks import Ranks
+from batch.same_person import with_shared_shape
 from facerecon.head.model import HeadModel
 from facerecon.images import load_image, save_image
 from facerecon.pipeline import FaceReconstructor
@@ -121,3 +128,54 @@ def test_mode_coarse_reaches_the_reconstructor(run):
     assert {options.mode for options in Shaped.asked} == {"coarse"}
     result, _ = run("--mode", "finest")
     assert result.exit_code == 2 and "coarse, detail" in result.output
+
+
+PLAIN = ("--formats", "none", "--images", "none", "--same-person")
+
+
+def test_a_dry_run_knows_the_shape_of_the_run_before(run):
+    result, _ = run(*PLAIN, "--dry-run", "--json")
+    assert json.loads(result.stdout.splitlines()[-1])["todo"] == 3 and "person.json is not there" in result.output
+    _, out = run(*PLAIN)
+    before = len(Shaped.asked), (out / "person.json").stat().st_mtime_ns
+    result, _ = run(*PLAIN, "--dry-run", "--json")
+    assert json.loads(result.stdout.splitlines()[-1]) == {"event": "end", "todo": 0, "skipped": 3, "failed": 0, "dry_run": True}
+    assert before == (len(Shaped.asked), (out / "person.json").stat().st_mtime_ns)
+
+
+def test_a_running_run_keeps_its_person(run):
+    _, out = run(*PLAIN)
+    before = (out / "person.json").read_bytes()
+    with locked(out):
+        result, _ = run(*PLAIN, "--age", "70")
+    assert result.exit_code == 3 and (out / "person.json").read_bytes() == before
+
+
+def test_one_of_several_processes_measures_and_the_others_wait(run, monkeypatch):
+    _, out = run(*PLAIN)
+    listing, settings = find_photos(out.parent / "in", out), Settings(("reconstruction",), formats=(), pictures=())
+    arguments = settings, listing, Place(str(out)), "cpu"
+    looked = len(Shaped.asked)
+
+    def measured(seconds):
+        assert seconds and len(Shaped.asked) == looked
+        with_shared_shape(*arguments, Ranks(0, 2))
+
+    monkeypatch.setattr(same_person.time, "sleep", measured)
+    (out / "person.json").unlink()
+    shape = with_shared_shape(*arguments, Ranks(1, 2)).person
+    assert shape.photos == 3 and len(Shaped.asked) == looked + 3
+
+
+def test_the_person_is_seen_as_the_photos_are_and_one_fault_costs_one_photo(run, monkeypatch):
+    sizes = []
+    reconstruct = Shaped.reconstruct
+
+    def look(self, images, *others, **more):
+        sizes.append(max(images[0].shape))
+        return 1 / 0 if len(sizes) == 1 else reconstruct(self, images, *others, **more)
+
+    monkeypatch.setattr(Shaped, "reconstruct", look)
+    result, out = run(*PLAIN, "--max-side", "64")
+    assert result.exit_code == 0, result.output
+    assert set(sizes) == {64} and json.loads((out / "person.json").read_text())["photos"] == 2

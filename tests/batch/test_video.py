@@ -109,3 +109,9 @@ def test_killed_and_started_again_it_ends_as_an_undisturbed_run(clip, tmp_path):
         assert process.exitcode == -signal.SIGKILL
     assert run(clip, "-o", broken, *options).exit_code == 0
     assert files(broken) == files(whole)
+
+
+def test_a_dry_run_tells_machines_what_it_would_do(clip, tmp_path):
+    events = [json.loads(line) for line in run(clip, "-o", tmp_path / "out", "--dry-run", "--json").stdout.splitlines()]
+    assert events[0] == {"event": "item", "input": "talk.mp4", "status": "todo", "frames": FRAMES}
+    assert (events[1]["event"], events[1]["todo"], events[1]["dry_run"]) == ("end", 1, True)

@@ -39,6 +39,13 @@ def estimator() -> DemographicsEstimator:
     return DemographicsEstimator(fold(make_network()), EVEN, FakeDetector())
 
 
+def test_faces_are_looked_for_on_the_device_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr("facerecon.demographics.estimator.create_detector", lambda **given: asked.update(given) or FakeDetector())
+    DemographicsEstimator(fold(make_network()), EVEN).predict(make_photo())
+    assert asked == {"refine": True, "device": "cpu"}
+
+
 def test_folding_changes_nothing() -> None:
     crops = torch.rand(3, 3, 32, 32)
     with torch.inference_mode():

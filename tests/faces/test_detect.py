@@ -107,6 +107,13 @@ def test_bad_arguments_are_said(arguments, says):
         create_detector(**arguments)
 
 
+def test_every_network_runs_where_it_was_told_to():
+    refined = create_detector(refine=True, device="meta")
+    assert {part.device.type for part in (refined.detector, refined.landmarker, refined.landmarker.mouth)} == {"meta"}
+    with pytest.raises(FaceReconError, match="magic"):
+        create_detector(device="magic")
+
+
 def test_only_who_asks_for_mtcnn_needs_its_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert isinstance(create_detector(), CenterDetector)

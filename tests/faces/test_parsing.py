@@ -73,7 +73,8 @@ def test_lists_of_different_length_are_refused(parser: FaceParser) -> None:
 
 
 def test_without_weights_there_is_no_parser(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "WEIGHTS", tmp_path)
+    monkeypatch.setattr("facerecon.checkpoints.WEIGHTS", tmp_path)
+    monkeypatch.delenv("FACERECON_HUB_REPO", raising=False)
     assert FaceParser.shipped("cpu") is None
 
 

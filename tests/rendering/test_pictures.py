@@ -9,8 +9,8 @@ import torch
 
 from facerecon.rendering import uniform_light
 from facerecon.rendering.pictures import MODES, overlay_head, render_head
-from facerecon.rendering.turntable import VideoError, turn, turntable_frames, write_video
-from facerecon.types import Demographics, HeadParameters
+from facerecon.rendering.turntable import turn, turntable_frames, write_video
+from facerecon.types import Demographics, HeadParameters, VideoError
 from tests.rendering.meshes import uv_sphere
 
 

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from train.checkpointing import whole_checkpoints
-from train.loop import last_step, optimise, resume, reweighted
+from train.loop import agreed, last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW
 
 
@@ -61,3 +61,15 @@ def test_weights_of_losses_are_changed_by_name_and_a_slip_is_told():
     for slip in ("third=1", "first", "first=much"):
         with pytest.raises(SystemExit, match="first, second"):
             reweighted(Shares(), Namespace(weights=[slip]))
+
+
+def test_processes_agree_on_the_clock():
+    class Two:
+        num_processes, device = 2, "cpu"
+
+        def reduce(self, value, how):
+            assert how == "mean"
+            return (value + torch.tensor(12.0)) / 2  # the other process's clock says 12
+
+    assert agreed(Two(), 10.0) == 11.0
+    assert agreed(Accelerator(cpu=True), 10.0) == 10.0

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facerecon.ui.engine import Engine
+from facerecon.faces.parsing import FaceParser
+from facerecon.pipeline import FaceReconstructor
+from facerecon.restoration.scoring import FaceScorer
+from facerecon.ui.engine import Engine, Seen
 from facerecon.ui.lab_work import DAMAGES, SIDE, cut_out, try_damages
-from tests.fakes import make_photo
+from tests.fakes import FakeDetector, FakeRestorer, make_photo
 
 
 @pytest.mark.parametrize("name", list(DAMAGES))
@@ -36,3 +39,14 @@ def test_four_trials_are_measured(pipeline) -> None:
     assert [trial.name for trial in trials] == [name for name, _ in wanted]
     assert trials[0].psnr[0] > trials[1].psnr[0] and trials[0].ssim[0] == pytest.approx(1.0)
     assert all(trial.restored.shape == clean.shape for trial in trials)
+
+
+def test_no_network_is_loaded_for_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = FaceReconstructor(FakeDetector(), FakeRestorer())
+    vars(pipeline)["parser"] = None
+    engine = Engine(pipeline)
+    engine.look = lambda photo: Seen(pipeline.detector.detect(photo))
+    for network in (FaceParser, FaceScorer):
+        monkeypatch.setattr(network, "__init__", lambda *_, **__: pytest.fail("a network was loaded"))
+    _, (trial,) = try_damages(engine, make_photo(240, 240), [("Noise", 20)], 0.7)
+    assert not np.array_equal(trial.degraded, trial.restored)

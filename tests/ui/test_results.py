@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import pytest
 from PIL import Image as PillowImage
 
+from facerecon import outputs
 from facerecon.types import Demographics
 from facerecon.ui import limits, photo_work, sharing, visitors
 from facerecon.ui.engine import Engine, Seen, Step
@@ -59,6 +62,28 @@ def test_other_files_are_made_when_asked_for(finished: Finished, pipeline, monke
     visitors.forget("one")
     with pytest.raises(GoneError):
         export(finished, 0, "ply", pipeline.head)
+
+
+def test_a_zip_is_whole_or_not_there(finished: Finished, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    whole = zipfile.ZipFile.write
+    monkeypatch.setattr(zipfile.ZipFile, "write", lambda *given: seen.append(finished.file(0, "obj").exists()) or whole(*given))
+    export(finished, 0, "obj", pipeline.head)
+    assert seen == [False] * 3 and zipfile.ZipFile(finished.file(0, "obj")).testzip() is None
+
+
+def test_two_clicks_make_one_file(finished: Finished, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, write = [], outputs.write_head
+
+    def slow(*given):
+        made.append(given)
+        time.sleep(0.2)
+        return write(*given)
+
+    monkeypatch.setattr(outputs, "write_head", slow)
+    with ThreadPoolExecutor(2) as clicks:
+        one, other = clicks.map(lambda _: export(finished, 0, "obj", pipeline.head), range(2))
+    assert one == other and len(made) == 1 and len(zipfile.ZipFile(one).namelist()) == 3
 
 
 def test_a_shared_result_outlives_its_visitor(finished: Finished, pipeline) -> None:

@@ -54,6 +54,49 @@ def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not old.exists() and young.is_dir()
 
 
+def test_what_ended_servers_left_is_forgotten_and_what_running_ones_hold_is_not() -> None:
+    fcntl = pytest.importorskip("fcntl")
+    root = limits.private_root() / "visitors"
+    running, ended = root / "running" / "visitor" / "run", root / "ended" / "visitor" / "run"
+    for run in (running, ended):
+        run.mkdir(parents=True)
+    with (root / "running" / visitors.LOCK).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        visitors.forget_all()
+    assert running.is_dir() and not (root / "ended").exists()
+    ours = visitors.new_folder("one")
+    visitors.forget_all()
+    assert ours.is_dir() and not running.exists()
+    with (ours.parents[1] / visitors.LOCK).open("a") as taken, pytest.raises(BlockingIOError):
+        fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_old_runs_of_another_server_are_swept_too() -> None:
+    old = limits.private_root() / "visitors" / "other" / "visitor" / "run"
+    old.mkdir(parents=True)
+    os.utime(old, (time.time() - limits.KEPT_SECONDS - 5,) * 2)
+    visitors.sweep()
+    assert not old.parent.exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_folder_that_vanishes_does_not_end_the_sweeping(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    monkeypatch.setattr(visitors, "SWEEP_SECONDS", 0)
+    calls = []
+
+    def vanishing() -> None:
+        calls.append("vanishing")
+        raise FileNotFoundError("gone")
+
+    def other() -> None:
+        calls.append("other")
+        if len(calls) >= 4:
+            raise SystemExit  # ends the thread
+
+    visitors.sweep_forever(vanishing, other).join(10)
+    assert calls == ["vanishing", "other"] * 2 and "gone" in caplog.text
+
+
 def test_only_uploads_are_opened(cache: Path) -> None:
     upload, private = cache / "ab12" / "photo.png", visitors.new_folder("one") / "restored.png"
     for path in (upload, private):

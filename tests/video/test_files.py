@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from facerecon.video.reading import VideoError, read_frames, read_info
+from facerecon.types import VideoError
+from facerecon.video.reading import read_frames, read_info
 from facerecon.video.writing import PieceWriter, join_pieces
 from tests.video.clips import SIZE, stroll, write_clip
 

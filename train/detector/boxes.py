@@ -9,9 +9,6 @@ from facerecon.faces.align import points_from_landmarks
 FOREHEAD = 0.3
 """How far the brow is lifted, along the head's own up, in distances from brow to chin."""
 
-HALF_PROFILE, PROFILE = 0.55, 0.22
-"""Values of :func:`frontality` under which a head is turned by half, and wholly, to the side."""
-
 _BROWS, _CHIN = slice(17, 27), 8
 
 
@@ -39,20 +36,6 @@ def face_outline(landmarks: np.ndarray) -> np.ndarray:
     brows = landmarks[_BROWS]
     lifted = brows + FOREHEAD * (brows.mean(0) - landmarks[_CHIN])
     return np.concatenate((landmarks[:17], lifted[::-1])).astype(np.float32)
-
-
-def frontality(landmarks: np.ndarray) -> np.ndarray:
-    """How far heads are turned from the camera: the nose tip's distances from the two sides of the jaw, smaller by larger.
-
-    Args:
-        landmarks: (..., 68, 2) in iBUG order.
-
-    Returns:
-        (...,) in [0, 1]: near 1 from the front, over ``HALF_PROFILE`` nearly so, under ``PROFILE`` from the side.
-    """
-    nose = landmarks[..., 30, :]
-    left, right = (np.linalg.norm(nose - landmarks[..., jaw, :].mean(-2), axis=-1) for jaw in ([1, 2, 3], [13, 14, 15]))
-    return np.minimum(left, right) / np.maximum(np.maximum(left, right), 1e-6)
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:

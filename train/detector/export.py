@@ -3,8 +3,9 @@
     python -m train.detector.export --run runs/detector --photos ... --crops ... --backgrounds ... --output weights/detector
 
 The confidence's logit is brought to a line ``slope * logit + shift`` by the last layer itself. The slope makes
-it a probability on freshly composed scenes (Platt, 1999), the shift puts the default threshold where three scenes
-in a hundred without a face, full of what could be taken for one, would have a box.
+it a probability on freshly composed scenes (Platt, 1999), the shift puts the default threshold where five scenes
+in a hundred without a face, full of what could be taken for one, would have a box. Both are read from packs whose
+photos show nobody else: a face behind the face would be a decoy, and a decoy that has a face.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from train.detector.sources import Backgrounds, FaceMixture
 
 FILE = "detector.safetensors"
 THRESHOLD = 0.85  # the default of ``create_detector``
-FALSE_SHARE = 0.03  # of scenes without a face, decoys among them, that may have a box at the default threshold
+FALSE_SHARE = 0.05  # of scenes without a face, decoys among them, that may have a box at the default threshold
 FOUND = 0.4  # share of the union from which a box is a face's
+ALONE = ("utkface", "scut", "stock", "studio", "portraits")  # packs whose photos show one person
 SEED = 990_001  # of scenes that no training step draws
 
 
@@ -106,10 +108,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/detector"))
     for name in ("--photos", "--crops", "--renders", "--backgrounds"):
         parser.add_argument(name, type=Path, nargs="*", default=[], help="as for train.detector.train")
+    parser.add_argument("--packs", nargs="*", default=ALONE, help="of --photos, to calibrate with")
     parser.add_argument("--scenes", type=int, default=500, help="for the calibration")
     parser.add_argument("--output", type=Path, default=Path("weights/detector"))
     args = parser.parse_args()
-    composer = Composer(FaceMixture.load(args.photos, args.crops, args.renders), Backgrounds(args.backgrounds), CONFIGS["small"].size)
+    faces = FaceMixture.load(args.photos, args.crops, args.renders, args.packs)
+    composer = Composer(faces, Backgrounds(args.backgrounds), CONFIGS["small"].size)
     slope, shift = calibrate(trained_network(args.run / "detector.pt")[0], composer, args.scenes)
     path = export(args.run / "detector.pt", args.output, slope, shift)
     print(json.dumps({"slope": slope, "shift": shift, "bytes": path.stat().st_size}))

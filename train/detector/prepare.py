@@ -1,10 +1,11 @@
 """Gives every face photo its landmarks once, and lays photos and landmarks down for the composer.
 
-    python -m train.detector.prepare --data DATA/faces --labeller runs/landmarks/landmarks.safetensors --output runs/detector/faces
+    python -m train.detector.prepare --data DATA/faces --output runs/detector/faces
 
-The landmark labeller of ``train.landmarks`` looks at each photo where its pack has the face. What it
+The shipped landmarker, or the labeller of ``train.landmarks``, looks at each photo where its pack has the face. What it
 is unsure of (its mirrored look disagrees) it sees again where MTCNN, the borrowed annotator, finds the
-face, and what stays unsure is left out. YouTube Faces frames bring their own landmarks. The output
+face. What stays unsure, faces seen from the side most of all, the landmarker sees from nine first crops: where most of them end
+on one face, that is taken, else the photo is left out. YouTube Faces frames bring their own landmarks. The output
 holds ``pixels.npy``, all photos one after the other, cut to the head's neighbourhood and at most 256
 pixels a side, and ``faces.npz`` with their places, landmarks and packs.
 """
@@ -12,6 +13,7 @@ pixels a side, and ``faces.npz`` with their places, landmarks and packs.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from facerecon.faces.align import warp
 from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.types import Image
 from train.detector.boxes import face_box
+from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
 from train.landmarks.packs import FRAMINGS, Framing, Photo, photos
@@ -32,7 +35,8 @@ AROUND = 1.1  # what is kept on each side of a face, in sides of its box
 SURE, ACCEPTED = 0.02, 0.04  # disagreement of the labeller's mirrored look, in sizes of the face
 CROP_PER_BOX = 1.75  # side of the labeller's crop, in sides of MTCNN's box
 BATCH = 64
-QUOTA = {"utkface": 1000, "fairface": 1500, "lfw": 700, "scut": 300, "stock": 350, "portraits": 300}
+VOTES, DOMINANT = 0.6, 0.45  # share of first crops that must end on a face, and its size in the shorter side of its photo
+QUOTA = {"utkface": 2000, "fairface": 14000, "lfw": 1000, "scut": 300, "stock": 350, "portraits": 300}
 
 
 @dataclass
@@ -41,7 +45,7 @@ class FacePhotos:
 
     Attributes:
         pixels: (N,) uint8 of all photos, one after the other; a memory map.
-        start: (P + 1,) where each photo begins in ``pixels``.
+        start: (P,) or more: where each photo begins in ``pixels``.
         shape: (P, 2) height and width.
         landmarks: (P, 68, 2) in pixels of the photo.
         pack: (P,) names.
@@ -65,23 +69,32 @@ class FacePhotos:
 
     def image(self, i: int) -> Image:
         """Photo ``i``, (H, W, 3) uint8."""
-        return self.pixels[self.start[i] : self.start[i + 1]].reshape(*self.shape[i], 3)
+        height, width = self.shape[i]
+        return self.pixels[self.start[i] : self.start[i] + 3 * height * width].reshape(height, width, 3)
+
+    def only(self, packs: Collection[str]) -> FacePhotos:
+        """The photos of some packs."""
+        kept = np.isin(self.pack, list(packs))
+        return FacePhotos(self.pixels, self.start[: len(kept)][kept], self.shape[kept], self.landmarks[kept], self.pack[kept])
 
 
-def prepare(root: Path, labeller: Labeller, output: Path, quota: dict[str, int], limit: int | None) -> int:
+def prepare(root: Path, labeller: Annotator, output: Path, quota: dict[str, int], limit: int | None) -> int:
     """Labels and writes the photos; returns how many were kept."""
     kept: list[tuple[Image, np.ndarray, str]] = []
     table = read_landmarks(root / "YTF" / "landmarks68.csv")
     for name in sorted(table)[:limit]:
         kept.append((*cut(read_image(root / "YTF" / name), table[name] - YTF_SHIFT_PX), "ytf"))
     wanted, detector = _wanted(root, quota, limit), create_detector("mtcnn", threshold=0.9)
+    voter = labeller if isinstance(labeller, LandmarkAnnotator) else LandmarkAnnotator()
     try:
         for first in track(range(0, len(wanted), BATCH), description="Labelling"):
             batch = wanted[first : first + BATCH]
             images = [read_image(photo.path) for photo in batch]
             landmarks, doubt = label(labeller, detector, images, [FRAMINGS[photo.pack] for photo in batch])
             for photo, image, points, unsure in zip(batch, images, landmarks, doubt):
-                if unsure <= ACCEPTED:
+                if unsure > ACCEPTED:
+                    points = voted(voter, image, FRAMINGS[photo.pack])
+                if points is not None:
                     kept.append((*cut(image, points), photo.pack))
     except KeyboardInterrupt:
         print("interrupted: what is labelled so far is kept")
@@ -89,8 +102,17 @@ def prepare(root: Path, labeller: Labeller, output: Path, quota: dict[str, int],
     return len(kept)
 
 
+def voted(annotator: LandmarkAnnotator, image: Image, framing: Framing) -> np.ndarray | None:
+    """Landmarks (68, 2) of a photo that single looks are unsure of; None where most first crops end elsewhere, or on what is
+    too small to be the face of the photo (ears and glasses are)."""
+    points, share = annotator.vote(image, framing)
+    box = face_box(points)
+    large = np.sqrt(np.prod(box[2:] - box[:2])) >= DOMINANT * min(image.shape[:2])
+    return points if share >= VOTES and large else None
+
+
 def label(
-    labeller: Labeller, detector: FaceDetector, images: list[Image], framings: list[Framing]
+    labeller: Annotator, detector: FaceDetector, images: list[Image], framings: list[Framing]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks (B, 68, 2) in pixels, and how unsure (B,) they are: the better of both looks."""
     landmarks, doubt = labeller.label(images, framings)
@@ -151,12 +173,13 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the packs")
-    parser.add_argument("--labeller", type=Path, required=True, help="weights of train.landmarks")
+    parser.add_argument("--labeller", type=Path, help="weights of train.landmarks; the shipped landmarker by default")
     parser.add_argument("--output", type=Path, default=Path("runs/detector/faces"))
     parser.add_argument("--limit", type=int, help="at most this many photos of each pack")
     args = parser.parse_args()
     cv2.setNumThreads(1)  # the pictures are small: threads would only wait for each other
-    print(prepare(args.data, Labeller.load(args.labeller), args.output, QUOTA, args.limit), "photos kept")
+    labeller = Labeller.load(args.labeller) if args.labeller else LandmarkAnnotator()
+    print(prepare(args.data, labeller, args.output, QUOTA, args.limit), "photos kept")
 
 
 if __name__ == "__main__":

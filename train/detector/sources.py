@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +11,9 @@ import cv2
 import numpy as np
 
 from facerecon.types import Image
-from train.detector.boxes import HALF_PROFILE, PROFILE, frontality
 from train.detector.prepare import FacePhotos
 from train.landmarks.data import read_image
+from train.landmarks.turned import HALF_PROFILE, PROFILE, frontality
 
 SIDEWAYS = {HALF_PROFILE: 1.5, PROFILE: 3.0}  # how much more often heads turned to the side are drawn
 
@@ -73,9 +74,10 @@ class FaceMixture:
             self._up_to.append(np.cumsum(weight) / weight.sum())
 
     @classmethod
-    def load(cls, photos: list[Path], crops: list[Path], renders: list[Path]) -> FaceMixture:
-        """Photos count 60, crops 30, renders 10 parts, of those that there are."""
-        groups = [([FacePhotos.load(p) for p in photos], 0.6), ([FaceCrops.load(p) for p in crops], 0.3)]
+    def load(cls, photos: list[Path], crops: list[Path], renders: list[Path], packs: Collection[str] = ()) -> FaceMixture:
+        """Photos, of all packs or some, count 60, crops 30, renders 10 parts, of those that there are."""
+        read = [FacePhotos.load(p) for p in photos]
+        groups = [([p.only(packs) for p in read] if packs else read, 0.6), ([FaceCrops.load(p) for p in crops], 0.3)]
         groups.append(([FaceCrops.load(p) for p in renders], 0.1))
         pairs = [(source, share / len(found)) for found, share in groups for source in found]
         total = sum(share for _, share in pairs)

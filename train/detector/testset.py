@@ -24,7 +24,7 @@ import numpy as np
 from facerecon.faces.align import transform_points
 from facerecon.faces.detect import create_detector
 from facerecon.types import Image
-from train.detector.boxes import HALF_PROFILE, PROFILE, face_box, five_points, frontality
+from train.detector.boxes import face_box, five_points
 from train.detector.coverings import cover_face
 from train.detector.decoys import add_decoy
 from train.detector.paste import outline_weight, paste_picture, placement, rectangle_weight, reduced
@@ -34,6 +34,7 @@ from train.detector.sources import Backgrounds
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
 from train.landmarks.packs import FRAMINGS
+from train.landmarks.turned import HALF_PROFILE, PROFILE, frontality
 
 WIDTH, HEIGHT = 640, 480
 FACE_SCENES, EMPTY_SCENES, FACES = 200, 100, 400

@@ -17,6 +17,8 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
+from facerecon.checkpoints import load_network
+from facerecon.faces.center import NAME, build
 from facerecon.faces.center_network import CenterNetwork, patches_of
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.detector.config import CONFIGS, TrainConfig
@@ -25,7 +27,7 @@ from train.detector.losses import detection_losses
 from train.detector.scenes import Composer
 from train.detector.sources import Backgrounds, FaceMixture
 from train.landmarks.data import stream
-from train.loop import share_gradients
+from train.loop import agreed, share_gradients
 from train.precision import MasterAdamW, to_bfloat16
 from train.progress import RunLog
 
@@ -39,10 +41,11 @@ def train(args: argparse.Namespace) -> Path:
     torch.manual_seed(args.seed)
     config = CONFIGS[args.config]
     config = dataclasses.replace(config, **{k: v for k in ("steps", "lr") if (v := getattr(args, k)) is not None})
-    network = to_bfloat16(CenterNetwork(config.network)).to(accelerator.device)
+    network = (load_network(NAME, build, args.init) if args.init else CenterNetwork(config.network)).to(accelerator.device)
     optimizer = MasterAdamW(
         network.parameters(), config.lr, weight_decay=config.weight_decay, clip=5.0, ema=config.ema, muon=True
     )
+    network = to_bfloat16(network)
     output = Path(args.output)
     state = load_checkpoint(output, args.resume)
     first, before = (state["step"], state["seconds"]) if state else (0, 0.0)
@@ -56,7 +59,7 @@ def train(args: argparse.Namespace) -> Path:
     smooth: dict[str, float] = {}
     done, log = first, RunLog(output, first, accelerator.is_main_process)
     for step, (pictures, targets) in enumerate(stream(batches, first, stop, args.workers), start=first):
-        seconds = time.monotonic() - began + before
+        seconds = agreed(accelerator, time.monotonic() - began + before)
         share = max(step / config.steps, seconds / (60 * args.minutes) if args.minutes else 0.0)
         if share >= 1:
             break
@@ -109,6 +112,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")
+    parser.add_argument("--init", help="exported weights, a file or folder, to begin a new schedule with; --lr 1e-3 suits them")
     parser.add_argument("--save-seconds", type=float, default=120)
     parser.add_argument("--log-every", type=int, default=20)
     return parser.parse_args(argv)

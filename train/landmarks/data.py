@@ -17,8 +17,10 @@ from facerecon.restoration.degradations import degrade, random_level
 from facerecon.types import Image
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.network import MIRROR_68
+from train.landmarks.turned import frontality
 
 TEMPLATE = "reconstruction"
+ASIDE = 0.15  # frontality of heads turned aside by some 40 degrees and more, whose landmarks labels of photos draw too frontal
 
 
 def read_landmarks(path: Path, points: int = 68) -> dict[str, np.ndarray]:
@@ -49,6 +51,10 @@ class Photos:
         self.images: Sequence[Image] = [read_image(folder / name) for name in self.names]
         self.landmarks: Sequence[np.ndarray] = [table[name] - np.array(shift, np.float32) for name in self.names]
 
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a photo."""
+        return int(rng.integers(len(self.images)))
+
 
 class Crops:
     """Stored crops, as ``train.landmarks.label`` and ``train.reconstruction.prerender`` write them.
@@ -58,9 +64,12 @@ class Crops:
         pack: ``"true"`` for those whose landmarks a person or the renderer set, ``"seen"`` for the labeller's own.
         most: largest disagreement of the labeller with itself.
         limit: at most this many crops.
+        aside: how much more often heads seen from the side are drawn; with 0 none are.
     """
 
-    def __init__(self, folder: Path, pack: str = "true", most: float = 1.0, limit: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, pack: str = "true", most: float = 1.0, limit: int | None = None, aside: float = 1.0
+    ) -> None:
         labels = np.load(folder / "labels.npz")
         landmarks = labels["landmarks"]
         keep = np.ones(len(landmarks), bool)
@@ -70,6 +79,12 @@ class Crops:
         # Read once: the pages of a memory-mapped file may be thrown out while training goes on.
         self.images: Sequence[Image] = np.load(folder / "images.npy", mmap_mode="r")[chosen]
         self.landmarks: Sequence[np.ndarray] = landmarks[chosen]
+        weights = np.where(frontality(landmarks[chosen]) < ASIDE, aside, 1.0)
+        self._up_to = np.cumsum(weights) / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a crop."""
+        return min(int(np.searchsorted(self._up_to, rng.random(), "right")), len(self.images) - 1)
 
 
 class LandmarkBatches(Dataset):
@@ -112,7 +127,7 @@ class LandmarkBatches(Dataset):
             image = self.empty[rng.integers(len(self.empty))]
             turned = np.ascontiguousarray(np.rot90(image, rng.integers(4)))
             return damage(turned, rng), np.full((68, 2), np.nan)
-        i = int(rng.integers(len(source.images)))
+        i = source.draw(rng)
         return self.sample(source.images[i], source.landmarks[i], rng)
 
     def sample(self, image: Image, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Image, np.ndarray]:

@@ -1,6 +1,7 @@
 """Labels photos that have no landmarks, and packs them with those that have.
 
     python -m train.landmarks.label --data DATA/faces --weights runs/landmarks/landmarks.safetensors --output runs/real
+    python -m train.landmarks.label --data DATA/faces --output runs/real        (by the shipped landmarker)
 
 The network looks at a photo roughly cut, then again at crops aligned by what it saw, and at
 the mirrored crop last. Photos on which the two last looks disagree are left out. The output
@@ -18,11 +19,12 @@ import torch
 from rich.progress import track
 from safetensors.torch import load_file
 
-from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, template_points, transform_points, warp
+from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.types import Image
+from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import TEMPLATE, read_image, read_landmarks, to_unit
 from train.landmarks.network import MIRROR_68, LandmarkNetwork
-from train.landmarks.packs import FRAMINGS, Framing, Photo, photos
+from train.landmarks.packs import FRAMINGS, Framing, Photo, photos, rough_matrix
 
 STORED = 160  # side of the stored crops, pixels
 STORED_FACE = 134  # the template's side within them: the rest is room to move
@@ -48,19 +50,11 @@ class Labeller:
         network.load_state_dict(load_file(weights))
         return cls(network.to(torch.bfloat16).to(memory_format=torch.channels_last))
 
-    def rough(self, shape: tuple[int, ...], scale: float, framing: Framing) -> np.ndarray:
-        """The (2, 3) matrix of a first crop of a photo of that shape."""
-        height, width = shape[:2]
-        zoom = self.size / (scale * max(height, width))
-        target = template_points(self.size, TEMPLATE)[[0, 1, 3, 4]].mean(0)
-        center = np.array(framing.center) * (width, height)
-        return np.concatenate((np.eye(2) * zoom, (target - zoom * center)[:, None]), axis=1)
-
     def label(self, images: list[Image], framings: list[Framing]) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (B, 68, 2) in photo pixels, and disagreement (B,) of the mirrored look, face sizes."""
         best: tuple[np.ndarray, np.ndarray] | None = None
         for k in range(max(len(f.scales) for f in framings)):
-            first = [self.rough(im.shape, f.scales[min(k, len(f.scales) - 1)], f) for im, f in zip(images, framings)]
+            first = [rough_matrix(im.shape, f.scales[min(k, len(f.scales) - 1)], f, self.size) for im, f in zip(images, framings)]
             found = self._refine(images, first)
             if best is None:
                 best = found
@@ -94,9 +88,8 @@ def stored_matrix(landmarks: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def pack_all(root: Path, weights: Path, output: Path, most: float, skip: tuple[str, ...], limit: int | None) -> dict[str, int]:
+def pack_all(root: Path, labeller: Annotator, output: Path, most: float, skip: tuple[str, ...], limit: int | None) -> dict[str, int]:
     """Labels and packs everything; returns how many photos of each pack were kept."""
-    labeller = Labeller.load(weights)
     table = read_landmarks(root / "YTF" / "landmarks68.csv")
     wanted = [p for p in photos(root) if p.pack not in skip][:limit]
     output.mkdir(parents=True, exist_ok=True)
@@ -130,14 +123,15 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the packs")
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, help="of the labeller; the shipped landmarker labels without")
     parser.add_argument("--output", type=Path, default=Path("runs/real"))
     parser.add_argument("--most", type=float, default=0.03, help="largest disagreement, in sizes of the face")
     parser.add_argument("--skip", nargs="*", default=[], help="packs to leave out")
     parser.add_argument("--limit", type=int, help="at most this many photos")
     args = parser.parse_args()
     cv2.setNumThreads(1)  # the pictures are small: threads would only wait for each other
-    print(pack_all(args.data, args.weights, args.output, args.most, tuple(args.skip), args.limit))
+    labeller = Labeller.load(args.weights) if args.weights else LandmarkAnnotator()
+    print(pack_all(args.data, labeller, args.output, args.most, tuple(args.skip), args.limit))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from facerecon.demographics import ancestry_weights
+from facerecon.faces.align import template_points
+from train.landmarks.data import TEMPLATE
 
 UTKFACE_RACES = ("White", "Black", "Asian", "Indian", None)
 FAIRFACE_AGES = {
@@ -51,6 +55,15 @@ FRAMINGS = {
     "scut": Framing((1.15,), (0.5, 0.56)),
     "lfw": Framing((1.3,), (0.5, 0.52)),
 }
+
+
+def rough_matrix(shape: tuple[int, ...], scale: float, framing: Framing, size: int) -> np.ndarray:
+    """The (2, 3) matrix of a first crop of ``size`` pixels of a photo of that shape."""
+    height, width = shape[:2]
+    zoom = size / (scale * max(height, width))
+    target = template_points(size, TEMPLATE)[[0, 1, 3, 4]].mean(0)
+    center = np.array(framing.center) * (width, height)
+    return np.concatenate((np.eye(2) * zoom, (target - zoom * center)[:, None]), axis=1)
 
 
 def photos(root: Path) -> Iterator[Photo]:

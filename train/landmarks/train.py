@@ -1,7 +1,7 @@
 """Trains a network for 68 landmarks: the labeller of training photos, or the landmarker that ships.
 
     python -m train.landmarks.train labeller --photos DATA/faces/YTF --output runs/landmarks
-    python -m train.landmarks.train landmarker --crops runs/real --renders runs/synthetic --empty DATA/faces/LFW
+    python -m train.landmarks.train landmarker --crops runs/real --renders runs/synthetic --empty DATA/faces/portraits
         --minutes 18 --output runs/landmarker
 """
 
@@ -44,10 +44,11 @@ def read_batches(args: argparse.Namespace, size: int, template: str) -> Landmark
     shares = [(1.0, 1.0)] * len(sources)
     true, seen, rendered = zip(*args.shares)
     if args.crops:
-        sources += [Crops(args.crops, "true", limit=args.limit), Crops(args.crops, "seen", SAME_TWICE, args.limit)]
+        photos_aside = 0.0 if args.aside > 1 else 1.0
+        sources += [Crops(args.crops, "true", 1.0, args.limit, photos_aside), Crops(args.crops, "seen", SAME_TWICE, args.limit, photos_aside)]
         shares += [true, seen]
     if args.renders:
-        sources.append(Crops(args.renders, limit=args.limit))
+        sources.append(Crops(args.renders, limit=args.limit, aside=args.aside))
         shares.append(rendered)
     empty = empty_pictures(args.empty, size, args.limit) if args.empty else None
     return LandmarkBatches(
@@ -74,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
         optimizer.load_state_dict(state["optimizer"])
     dataset = read_batches(args, size, template)
     began = saved = time.monotonic()
-    step, log = first, RunLog(output, first)
+    done, log = first, RunLog(output, first)
     for step, (crops, truth) in enumerate(stream(dataset, first, args.steps, args.workers), start=first):
         passed = spent + time.monotonic() - began
         progress = max(step / args.steps, passed / (60 * args.minutes)) if args.minutes else step / args.steps
@@ -89,15 +90,16 @@ def train(args: argparse.Namespace) -> None:
         loss.backward()
         warm = min(1.0, (step + 1) / args.warmup)
         optimizer.step(warm * cosine_lr(round(progress * SCHEDULE), SCHEDULE, args.lr, warmup=0))
+        done = step + 1
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
             values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
-            keep(output, step + 1, spent + time.monotonic() - began, optimizer, network)
+            keep(output, done, spent + time.monotonic() - began, optimizer, network)
             saved = time.monotonic()
     log.close()
-    keep(output, step + 1, spent + time.monotonic() - began, optimizer, network)
+    keep(output, done, spent + time.monotonic() - began, optimizer, network)
 
 
 def keep(output: Path, step: int, spent: float, optimizer: MasterAdamW, network: torch.nn.Module) -> None:
@@ -122,6 +124,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--renders", type=Path, help="what train.reconstruction.prerender wrote")
     parser.add_argument("--empty", nargs="*", type=Path, help="folders of portraits, whose corners hold no face")
     parser.add_argument("--shares", nargs=2, type=three, default=SHARES, help="true, seen and rendered: at first, at last")
+    parser.add_argument(
+        "--aside", type=float, default=1.0,
+        help="how much more often rendered heads seen from the side are drawn; over 1, photos of such heads are left out",
+    )  # fmt: skip
     parser.add_argument("--degraded", type=float, default=0.0, help="share of crops degraded as the restorer's are")
     parser.add_argument("--output", default="runs/landmarks")
     parser.add_argument("--start", help="weights to begin with")

@@ -9,6 +9,7 @@ Face number *i* of a seed is always the same face. ``images.npy`` is (N, S, S, 3
 from __future__ import annotations
 
 import argparse
+import json
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,10 +19,12 @@ import torch
 from rich.progress import track
 
 from facerecon.head import HeadModel
+from facerecon.types import FaceReconError
 from train.reconstruction.appearance import Assets
 from train.reconstruction.synthetic import SyntheticFace, SyntheticFaces
 
 LABELS = ("identity", "expression", "age", "gender", "ancestry", "rotation", "scale", "center", "distance", "landmarks", "lighting")
+KEPT_EVERY = 2000  # faces, after which an interrupted run loses nothing of what was drawn
 _maker: SyntheticFaces | None = None
 
 
@@ -46,22 +49,50 @@ def _draw(key: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def prerender(
-    data: Path, output: Path, count: int, size: int, seed: int, workers: int, head_path: Path | None = None
+    data: Path, output: Path, count: int, size: int, seed: int, workers: int, head_path: Path | None = None, kept_every: int = KEPT_EVERY
 ) -> None:
-    """Draws ``count`` faces; a folder that is already whole is left alone."""
+    """Draws ``count`` faces; goes on where an earlier run stopped, and leaves a folder alone that is whole.
+
+    Raises:
+        FaceReconError: the folder holds faces of another count, size or seed.
+    """
     output.mkdir(parents=True, exist_ok=True)
+    _same_faces(output / "drawn.json", {"count": count, "size": size, "seed": seed})
     if (output / "labels.npz").exists():
         return
-    images = np.lib.format.open_memmap(output / "images.npy", "w+", np.uint8, (count, size, size, 3))
-    columns: dict[str, list] = {k: [] for k in LABELS}
+    part = output / "labels.part.npz"
+    before = dict(np.load(part)) if part.exists() else {}
+    first = len(before["age"]) if before else 0
+    images = np.lib.format.open_memmap(output / "images.npy", "r+" if first else "w+", np.uint8, (count, size, size, 3))
+    columns: dict[str, list] = {k: list(before.get(k, [])) for k in LABELS}
     with get_context("fork").Pool(workers, _start, (data, size, head_path)) as pool:
-        drawn = pool.imap(_draw, [(seed, i) for i in range(count)], chunksize=16)
-        for i, (image, truth) in enumerate(track(drawn, total=count, description="Drawing faces")):
+        drawn = pool.imap(_draw, [(seed, i) for i in range(first, count)], chunksize=16)
+        for i, (image, truth) in enumerate(track(drawn, total=count - first, description="Drawing faces"), start=first):
             images[i] = image
             for name, value in truth.items():
                 columns[name].append(value)
+            if (i + 1) % kept_every == 0:
+                images.flush()
+                _write(part, columns)
     images.flush()
-    np.savez(output / "labels.npz", **{k: np.stack(v) for k, v in columns.items()})
+    _write(output / "labels.npz", columns)
+    part.unlink(missing_ok=True)
+
+
+def _same_faces(path: Path, wanted: dict[str, int]) -> None:
+    """Notes what a folder is to hold, or makes sure that it holds that."""
+    if not path.exists():
+        path.write_text(json.dumps(wanted))
+    elif (held := json.loads(path.read_text())) != wanted:
+        said = ", ".join(f"{name} {value}" for name, value in held.items())
+        raise FaceReconError(f"{path.parent.name} holds faces with {said}: give another output folder, or the same numbers.")
+
+
+def _write(path: Path, columns: dict[str, list]) -> None:
+    """The labels so far, aside first and then renamed."""
+    aside = path.with_name(f".{path.name}")
+    np.savez(aside, **{k: np.stack(v) for k, v in columns.items()})
+    aside.rename(path)
 
 
 def main() -> None:

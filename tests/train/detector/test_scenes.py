@@ -9,13 +9,14 @@ import torch
 
 from facerecon.faces.center_network import cell_centers, decode
 from train.detector.assign import assign
-from train.detector.boxes import HALF_PROFILE, PROFILE, face_box, five_points, frontality
+from train.detector.boxes import face_box, five_points
 from train.detector.config import CONFIGS
 from train.detector.data import SceneBatches, collate, enlarged, mirrored
 from train.detector.losses import detection_losses, distance_iou_loss
 from train.detector.paste import paste_picture, placement, rectangle_weight
 from train.detector.scenes import Composer, Scene
 from train.detector.sources import Backgrounds, FaceMixture
+from train.landmarks.turned import HALF_PROFILE, PROFILE, frontality
 
 
 def landmarks_68(center=(48.0, 50.0), size=40.0):

@@ -38,3 +38,13 @@ def test_what_is_exported_can_be_used(photos, tmp_path):
     file = export(tmp_path / "detector.pt", tmp_path / "weights", slope=2.0, shift=-1.0)
     detector = CenterDetector.from_pretrained(path=file)
     assert detector.detect(np.full((64, 64, 3), 90, np.uint8)) == []
+
+
+def test_a_new_run_begins_where_exported_weights_are(photos, tmp_path):
+    run(photos, tmp_path / "a")
+    file = export(tmp_path / "a" / "detector.pt", tmp_path / "weights", slope=1.0, shift=0.0)
+    begun = run(photos, tmp_path / "b", "--init", str(file), "--lr", "1e-9", "--steps", "1")["weights"]
+    fresh = run(photos, tmp_path / "c", "--lr", "1e-9", "--steps", "1", "--seed", "5")["weights"]
+    earlier = torch.load(tmp_path / "a" / "detector.pt", weights_only=False)["weights"]
+    far, near = (sum(float((w[k] - earlier[k]).square().sum()) for k in w if w[k].ndim == 4) for w in (fresh, begun))
+    assert near < 0.01 * far

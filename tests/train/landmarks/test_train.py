@@ -56,6 +56,23 @@ def test_stored_crops_are_chosen_by_who_labelled_them(packs):
     assert len(Crops(crops, "seen", most=0.05).images) == 1
 
 
+def test_heads_seen_from_the_side_are_drawn_more_often_or_never(packs):
+    _, crops, _ = packs
+    ahead = landmarks(60)
+    ahead[1:4], ahead[13:16] = ahead[30] - (20, 0), ahead[30] + (20, 0)
+    aside = ahead.copy()
+    aside[13:16] = aside[30] + (1, 0)  # the far side of the jaw beside the nose
+    np.savez(crops / "labels.npz", landmarks=np.stack([ahead, ahead, aside, aside]))
+    rng = np.random.default_rng(0)
+
+    def share(times):
+        source = Crops(crops, aside=times)
+        return np.mean([source.draw(rng) >= 2 for _ in range(600)])
+
+    assert abs(share(1) - 0.5) < 0.08 and abs(share(4) - 0.8) < 0.07
+    assert share(0) == 0
+
+
 def test_a_constant_shift_is_taken_out_of_true_labels(packs):
     photos, _, _ = packs
     moved = Photos(photos, shift=(2.0, -1.0)).landmarks[0] - Photos(photos).landmarks[0]

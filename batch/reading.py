@@ -1,0 +1,39 @@
+"""Reads a photo of a run, in the one way that all commands share."""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+
+from batch.inputs import Photo
+from batch.sources import local_file
+from batch.task import Loaded
+from facerecon.images import focal_px_from_exif, load_image
+from facerecon.types import FaceReconError, Image
+
+logger = logging.getLogger("facerecon.batch")
+
+
+def read_photo(photo: Photo, max_side: int | None) -> Loaded:
+    """A photo, upright and at most ``max_side`` pixels long.
+
+    Raises:
+        FaceReconError: it must not or cannot be read.
+    """
+    if photo.refusal is not None:
+        raise FaceReconError(photo.refusal)
+    with local_file(photo) as path:
+        image = _shrink(load_image(path), max_side, path.name)
+        return Loaded(photo, image, focal_px_from_exif(path, image.shape[1]))
+
+
+def _shrink(image: Image, max_side: int | None, name: str) -> Image:
+    """A photo with its longer side at most ``max_side``, with a warning where that changes it."""
+    height, width = image.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return image
+    factor = max_side / max(height, width)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    logger.warning("%s is reduced from %d x %d to %d x %d.", name, width, height, *size)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
