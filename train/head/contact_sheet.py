@@ -1,4 +1,4 @@
-"""Draws docs/head_contact_sheet.jpg: ages, genders, ancestries, identities and expressions of the head.
+"""Draws docs/head_contact_sheet.webp: ages, genders, ancestries, identities and expressions of the head.
 
     python -m train.head.contact_sheet
 """
@@ -117,7 +117,7 @@ def main() -> None:
     """Draws and writes the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--head", type=Path, default=None, help="head file (default: the shipped one)")
-    parser.add_argument("--output", type=Path, default=Path("docs/head_contact_sheet.jpg"))
+    parser.add_argument("--output", type=Path, default=Path("docs/head_contact_sheet.webp"))
     arguments = parser.parse_args()
     with torch.no_grad():
         sheet = draw(HeadModel.from_pretrained(arguments.head))
