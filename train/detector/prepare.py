@@ -23,7 +23,7 @@ from rich.progress import track
 
 from facerecon.faces.align import warp
 from facerecon.faces.detect import FaceDetector, create_detector
-from facerecon.types import Image
+from facerecon.types import FaceReconError, Image
 from train.detector.boxes import face_box
 from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import read_image, read_landmarks
@@ -73,8 +73,14 @@ class FacePhotos:
         return self.pixels[self.start[i] : self.start[i] + 3 * height * width].reshape(height, width, 3)
 
     def only(self, packs: Collection[str]) -> FacePhotos:
-        """The photos of some packs."""
+        """The photos of some packs.
+
+        Raises:
+            FaceReconError: there are none of these.
+        """
         kept = np.isin(self.pack, list(packs))
+        if not kept.any():
+            raise FaceReconError(f"No photo is of {', '.join(packs)}: there are {', '.join(np.unique(self.pack))}.")
         return FacePhotos(self.pixels, self.start[: len(kept)][kept], self.shape[kept], self.landmarks[kept], self.pack[kept])
 
 

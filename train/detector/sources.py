@@ -12,7 +12,7 @@ import numpy as np
 
 from facerecon.types import Image
 from train.detector.prepare import FacePhotos
-from train.landmarks.data import read_image
+from train.landmarks.data import Chances, read_image
 from train.landmarks.turned import HALF_PROFILE, PROFILE, frontality
 
 SIDEWAYS = {HALF_PROFILE: 1.5, PROFILE: 3.0}  # how much more often heads turned to the side are drawn
@@ -63,15 +63,15 @@ class FaceMixture:
 
     sources: list[FaceSource]
     shares: list[float]
-    _up_to: list[np.ndarray] = field(init=False, repr=False)
+    _chances: list[Chances] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._up_to = []
+        self._chances = []
         for source in self.sources:
             ratio, weight = frontality(np.asarray(source.landmarks)), np.ones(len(source))
             for bound, times in SIDEWAYS.items():
                 weight[ratio < bound] = times
-            self._up_to.append(np.cumsum(weight) / weight.sum())
+            self._chances.append(Chances(weight))
 
     @classmethod
     def load(cls, photos: list[Path], crops: list[Path], renders: list[Path], packs: Collection[str] = ()) -> FaceMixture:
@@ -89,7 +89,7 @@ class FaceMixture:
             which = int(rng.choice(len(self.sources), p=self.shares))
             source = self.sources[which]
             if source.whole or not whole:
-                i = min(int(np.searchsorted(self._up_to[which], rng.random(), "right")), len(source) - 1)
+                i = self._chances[which].draw(rng)
                 return source.image(i), source.landmarks[i], source.whole
 
 

@@ -36,6 +36,17 @@ def read_image(path: Path) -> Image:
     return np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1])
 
 
+class Chances:
+    """Draws numbers of things by their weights, (N,)."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self._up_to = np.cumsum(weights) / np.sum(weights)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """One of 0 to N - 1."""
+        return min(int(np.searchsorted(self._up_to, rng.random(), "right")), len(self._up_to) - 1)
+
+
 class Photos:
     """The photos of a folder with ``landmarks68.csv``, in memory.
 
@@ -79,12 +90,11 @@ class Crops:
         # Read once: the pages of a memory-mapped file may be thrown out while training goes on.
         self.images: Sequence[Image] = np.load(folder / "images.npy", mmap_mode="r")[chosen]
         self.landmarks: Sequence[np.ndarray] = landmarks[chosen]
-        weights = np.where(frontality(landmarks[chosen]) < ASIDE, aside, 1.0)
-        self._up_to = np.cumsum(weights) / weights.sum()
+        self._chances = Chances(np.where(frontality(self.landmarks) < ASIDE, aside, 1.0))
 
     def draw(self, rng: np.random.Generator) -> int:
         """The number of a crop."""
-        return min(int(np.searchsorted(self._up_to, rng.random(), "right")), len(self.images) - 1)
+        return self._chances.draw(rng)
 
 
 class LandmarkBatches(Dataset):

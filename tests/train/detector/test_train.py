@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from facerecon.faces.center import CenterDetector
+from facerecon.types import FaceReconError
 from train.detector.export import export
-from train.detector.prepare import write
+from train.detector.prepare import FacePhotos, write
 from train.detector.train import parse, train
 from tests.train.detector.test_scenes import OneFace
 
@@ -48,3 +49,13 @@ def test_a_new_run_begins_where_exported_weights_are(photos, tmp_path):
     earlier = torch.load(tmp_path / "a" / "detector.pt", weights_only=False)["weights"]
     far, near = (sum(float((w[k] - earlier[k]).square().sum()) for k in w if w[k].ndim == 4) for w in (fresh, begun))
     assert near < 0.01 * far
+
+
+def test_some_packs_alone_are_read_with_their_own_pixels(tmp_path):
+    pictures = [np.full((4 + i, 5, 3), 50 * i, np.uint8) for i in range(4)]
+    write(tmp_path, [(picture, np.full((68, 2), i), pack) for i, (picture, pack) in enumerate(zip(pictures, "abab"))])
+    faces = FacePhotos.load(tmp_path).only(["b"])
+    assert len(faces) == 2 and [faces.landmarks[i][0, 0] for i in range(2)] == [1, 3]
+    assert np.array_equal(faces.image(0), pictures[1]) and np.array_equal(faces.image(1), pictures[3])
+    with pytest.raises(FaceReconError, match="No photo is of c: there are a, b"):
+        FacePhotos.load(tmp_path).only(["c"])
