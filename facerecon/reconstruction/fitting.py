@@ -2,7 +2,8 @@
 
 The most likely head given both, as model fitting has it since Blanz and Vetter (SIGGRAPH 1999): the encoder's
 head is the middle of a normal distribution, landmarks are seen with the errors that their network expects of itself.
-Two Gauss-Newton steps over pose, identity and expression find it.
+Two Gauss-Newton steps over pose, identity and expression find it; some more where encoder and landmarks disagree about the
+side from which a head is seen, which the encoder was taught with labels that draw profiles as half-turned faces.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ from scipy.optimize import lsq_linear
 from facerecon.faces.mouth import LIP_PAIRS, SHUT_GAP, lip_gap
 from facerecon.head import HeadModel
 from facerecon.reconstruction.landmark_basis import landmark_basis, yaw_seen
-from facerecon.reconstruction.losses import landmark_trust
 from facerecon.types import HeadParameters
 
 STEPS, ROUNDS = 2, 2
 """Steps (more change nothing), and rounds of each in which coefficients that leave their range are held at its end."""
 TURN_STD = math.radians(3.0)
 """How far the encoder's rotation is off about each axis; where the head stands is left to the landmarks."""
+TURN_DOUBT = 0.5
+"""The encoder's rotation is further off where the landmarks alone would turn the head otherwise: by this share of the difference."""
+FAR_APART, FAR_STEPS = math.radians(12.0), 5
+"""Radians of such a difference from which more steps are taken, and how many."""
+POSE_STEPS, LONGEST_STEP = 5, math.radians(20.0)
+"""Steps to the rotation by the landmarks alone, and the longest of them, radians."""
+POSE_PULL = np.array([1.0] * 3 + [1e-6] * 3)
+"""What keeps them in bounds: landmarks of no weight turn nothing."""
 IDENTITY_STD = 0.5
 """How far the encoder's identity coefficients are off, standard deviations of people."""
 EXPRESSION_STD = 0.08
@@ -61,29 +69,45 @@ def fit_landmarks(
         identities: how many of the identity coefficients may move, the first ones; 0 leaves the shape as it is.
     """
     wanted, expressions = np.asarray(landmarks, np.float64), len(parameters.expression)
-    trust = math.sqrt(float(landmark_trust(yaw_seen(parameters))))
-    sure = np.repeat(trust / (np.maximum(np.asarray(errors, np.float64), 1e-6) * ERROR), 2)
+    sure = np.repeat(1 / (np.maximum(np.asarray(errors, np.float64), 1e-6) * ERROR), 2)
+    # Landmarks are linear in the coefficients but for the contact of the eyelids and the slide of the contour, which are small.
+    marks, ways = _marks(parameters, head), landmark_basis(head).ways(parameters, head, identities)
+    apart = _turn_apart(parameters, marks, wanted, sure)
+    turn_std, far = math.hypot(TURN_STD, TURN_DOUBT * apart), apart > FAR_APART
     stds = np.array([BARELY.get(name, EXPRESSION_STD) for name in head.expression_labels])
     start = np.concatenate((parameters.identity[:identities], parameters.expression)).astype(np.float64)
-    pull = np.concatenate((np.full(3, TURN_STD**-2), np.full(3, 1e-6), np.full(identities, IDENTITY_STD**-2), stds**-2.0))
+    pull = np.concatenate((np.full(3, turn_std**-2), np.full(3, 1e-6), np.full(identities, IDENTITY_STD**-2), stds**-2.0))
     low = np.concatenate((np.full(identities, -IDENTITY_LIMIT), np.zeros(expressions)))
     high = np.concatenate((np.full(identities, IDENTITY_LIMIT), np.ones(expressions)))
     now = start.clip(low, high)
-    # Landmarks are linear in the coefficients but for the contact of the eyelids and the slide of the contour, which are small.
-    marks, ways = _marks(parameters, head), landmark_basis(head).ways(parameters, head, identities)
-    turned, apart = np.zeros(3), _apart(sure)
-    for _ in range(STEPS):
+    turned, gaps = np.zeros(3), _apart(sure)
+    for i in range(FAR_STEPS if far else STEPS):
+        if far and i:  # where a head is turned by much the contour slides by much as well
+            first = _with(parameters, start, identities)
+            marks, ways = _marks(first, head), landmark_basis(head).ways(first, head, identities)
         pixels, slopes = _seen(parameters, marks + ways @ (now - start), ways)
-        slopes = np.concatenate((slopes * sure[:, None], apart @ slopes))
+        slopes = np.concatenate((slopes * sure[:, None], gaps @ slopes))
         missing = (wanted - pixels).ravel()
-        right = slopes.T @ np.concatenate((missing * sure, apart @ missing)) + pull * np.concatenate((-turned, np.zeros(3), start - now))
+        right = slopes.T @ np.concatenate((missing * sure, gaps @ missing)) + pull * np.concatenate((-turned, np.zeros(3), start - now))
         step = _bounded(slopes.T @ slopes + np.diag(pull), right, low - now, high - now)
         now = (now + step[6:]).clip(low, high)
-        turned += step[:3]  # small: turns add up
+        turned += step[:3]  # all about nearly one axis: they add up
         parameters = _moved(parameters, step[:6])
     if lip_gap(wanted) < 1.5 * SHUT_GAP:
         now[identities:] = _sealed(now[identities:], stds, ways[..., identities:])
     return _with(parameters, now, identities)
+
+
+def _turn_apart(parameters: HeadParameters, marks: np.ndarray, wanted: np.ndarray, sure: np.ndarray) -> float:
+    """Radians between the encoder's rotation and the one that landmarks (68, 2) alone would give its head, points (68, 3)."""
+    posed, still = parameters, np.zeros((len(marks), 3, 0))
+    for _ in range(POSE_STEPS):
+        pixels, slopes = _seen(posed, marks, still)
+        slopes = slopes * sure[:, None]
+        step = np.linalg.solve(slopes.T @ slopes + np.diag(POSE_PULL), slopes.T @ ((wanted - pixels).ravel() * sure))
+        step[:3] *= min(1.0, LONGEST_STEP / max(float(np.linalg.norm(step[:3])), 1e-9))
+        posed = _moved(posed, step)
+    return float(np.linalg.norm(cv2.Rodrigues(np.asarray(posed.rotation @ parameters.rotation.T, np.float64))[0]))
 
 
 def _sealed(expression: np.ndarray, stds: np.ndarray, ways: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from facerecon.faces.refined import RefinedDetector
@@ -18,8 +20,6 @@ class Mover:
     """Moves all points to the right by as much as the photo is wide."""
 
     def refine(self, image, faces):
-        from dataclasses import replace
-
         return [replace(face, points=face.points + (image.shape[1], 0)) for face in faces]
 
 
@@ -36,3 +36,20 @@ def test_points_are_the_landmarkers_and_all_else_the_detectors():
 
 def test_where_no_face_is_found_no_weights_are_needed():
     assert RefinedDetector(Finder([])).detect(np.zeros((9, 9, 3), np.uint8)) == []
+
+
+class Doubter:
+    """Sees landmarks in the first face alone."""
+
+    def refine(self, image, faces):
+        return [replace(face, landmarks=face.points) if i == 0 else face for i, face in enumerate(faces)]
+
+
+def test_what_passes_below_the_threshold_must_be_a_face_to_the_landmarks():
+    image = np.zeros((90, 120, 3), np.uint8)
+    likely, less = make_face(10, 10, 40, score=0.9), make_face(60, 20, 30, score=0.7)
+    finder = Finder([likely, less])
+    finder.threshold = 0.85
+    assert [face.score for face in RefinedDetector(finder, Doubter()).detect(image)] == [0.9]
+    finder.faces = [less, likely]
+    assert [face.score for face in RefinedDetector(finder, Doubter()).detect(image)] == [0.7, 0.9]

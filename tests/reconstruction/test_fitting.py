@@ -71,13 +71,22 @@ def test_a_given_shape_stays(head, true):
     assert np.linalg.norm(marks_of(fitted, head) - seen, axis=1).mean() < 0.5
 
 
-def test_landmarks_of_a_profile_are_hardly_believed(head, true):
-    profile = replace(true, rotation=turned(1.15))
-    frontal = marks_of(replace(true, rotation=turned(0.9)), head)  # what labels make of profiles
-    fitted = fit_landmarks(profile, frontal, np.full(68, 6.0), head)
-    half = fit_landmarks(replace(true, rotation=turned(0.45)), marks_of(replace(true, rotation=turned(0.2)), head), np.full(68, 6.0), head)
-    yaw = lambda p: np.arctan2(p.rotation[0, 2], p.rotation[2, 2])  # noqa: E731
-    assert 1.15 - yaw(fitted) < 0.5 * (0.45 - yaw(half))
+def yaw_of(parameters):
+    return np.degrees(np.arctan2(parameters.rotation[0, 2], parameters.rotation[2, 2]))
+
+
+def test_a_profile_taken_for_a_half_turned_head_is_turned_by_its_landmarks(head, true):
+    profile, half = replace(true, rotation=turned(1.35)), replace(true, rotation=turned(0.8))
+    seen = marks_of(profile, head) + np.random.default_rng(2).normal(0, 3, (68, 2))
+    fitted = fit_landmarks(half, seen, np.full(68, 5.0), head)
+    assert abs(yaw_of(fitted) - yaw_of(profile)) < 8 < yaw_of(profile) - yaw_of(half)
+    assert np.linalg.norm(marks_of(fitted, head) - seen, axis=1).mean() < 6
+
+
+def test_small_differences_leave_the_pose_to_the_encoder(head, true):
+    apart = marks_of(replace(true, rotation=turned(0.45)), head)
+    fitted = fit_landmarks(true, apart, np.full(68, 25.0), head)
+    assert yaw_of(fitted) - yaw_of(true) < 0.6 * np.degrees(0.05)
 
 
 def test_lips_of_a_shut_mouth_touch_and_stay_in_their_place(head, true):

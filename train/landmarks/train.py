@@ -47,9 +47,9 @@ def read_batches(args: argparse.Namespace, size: int, template: str) -> Landmark
         photos_aside = 0.0 if args.aside > 1 else 1.0
         sources += [Crops(args.crops, "true", 1.0, args.limit, photos_aside), Crops(args.crops, "seen", SAME_TWICE, args.limit, photos_aside)]
         shares += [true, seen]
-    if args.renders:
-        sources.append(Crops(args.renders, limit=args.limit, aside=args.aside))
-        shares.append(rendered)
+    renders = [Crops(folder, limit=args.limit, aside=args.aside) for folder in args.renders]
+    sources += renders
+    shares += [tuple(share * len(part.images) / sum(len(r.images) for r in renders) for share in rendered) for part in renders]
     empty = empty_pictures(args.empty, size, args.limit) if args.empty else None
     return LandmarkBatches(
         sources, size, args.batch, args.seed, tuple(zip(*shares)), args.steps, template, empty, degraded=args.degraded
@@ -121,7 +121,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("network", choices=("labeller", "landmarker"))
     parser.add_argument("--photos", nargs="*", type=Path, default=[], help="folders with landmarks68.csv and its photos")
     parser.add_argument("--crops", type=Path, help="what train.landmarks.label wrote")
-    parser.add_argument("--renders", type=Path, help="what train.reconstruction.prerender wrote")
+    parser.add_argument("--renders", nargs="*", type=Path, default=[], help="what train.reconstruction.prerender wrote")
     parser.add_argument("--empty", nargs="*", type=Path, help="folders of portraits, whose corners hold no face")
     parser.add_argument("--shares", nargs=2, type=three, default=SHARES, help="true, seen and rendered: at first, at last")
     parser.add_argument(

@@ -43,6 +43,7 @@ class TrainConfig:
         steps: length of the schedule.
         synthetic, true, labelled: crops of each kind in a batch: rendered faces, photos with true landmarks,
             photos with pseudo-labels.
+        turned: photos whose heads were turned aside in a batch, where there are any.
         drawn: photos of these whose head is drawn, where a loss of pictures has a weight.
         lr: peak learning rate.
         weight_decay: decoupled.
@@ -56,6 +57,7 @@ class TrainConfig:
     synthetic: int = 64
     true: int = 32
     labelled: int = 32
+    turned: int = 16
     drawn: int = 16
     lr: float = 1.5e-3
     weight_decay: float = 0.02
@@ -74,7 +76,7 @@ LARGE = TrunkConfig(image_size=224, channels=(96, 192, 384, 768), blocks=(3, 4, 
 GLANCE, CLOSE = FeedbackConfig(anchors=8, local=4, width=32), FeedbackConfig(anchors=256, local=16, width=1024, rounds=3)
 
 CONFIGS = {
-    "tiny": TrainConfig(EncoderConfig(TINY, feedback=GLANCE), steps=6, synthetic=2, true=2, labelled=2, drawn=1),
+    "tiny": TrainConfig(EncoderConfig(TINY, feedback=GLANCE), steps=6, synthetic=2, true=2, labelled=2, turned=1, drawn=1),
     "small": TrainConfig(),
     "paper": TrainConfig(EncoderConfig(LARGE, feedback=CLOSE), steps=200_000, synthetic=48, true=40, labelled=40, lr=3e-4, ema=0.9995),
 }

@@ -1,7 +1,7 @@
 """Batches of rendered faces and photos, which depend on nothing but seed and step.
 
 Faces are read from the folders that ``train.reconstruction.prerender`` and
-``train.landmarks.label`` write.
+``train.landmarks.label`` and, of heads seen from the side, ``train.landmarks.profiles`` write.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class ReconstructionBatches(Dataset):
     """Item ``step`` is that step's batch by name: ``crops`` uint8 (B, S, S, 3), ``landmarks`` (B, 68, 2) crop
     sides from the centre, ``age`` (B,), ``gender`` (B,), ``ancestry`` (B, 3) with NaN for unknown, and for the
     first rows, which are rendered, the truth: ``identity``, ``expression``, ``rotation``, ``scale`` (crop sides per
-    metre), ``center``, ``inverse_distance``, ``lighting``. Where heads are drawn, the last ``config.drawn`` rows come with
+    metre), ``center``, ``inverse_distance``, ``lighting``. All others have ``sure`` (P,), 1 where landmarks are right from any side.
+    Where heads are drawn, the last ``config.drawn`` rows come with
     ``photos`` uint8 (D, S, S, 3), their crops undamaged, and ``skin`` uint8 (D, S, S), see ``train.reconstruction.masks``.
 
     Args:
@@ -42,20 +43,24 @@ class ReconstructionBatches(Dataset):
         config: of the run.
         seed: of all random numbers.
         rank, ranks: which of how many processes this is.
+        profiles: folder of photos whose heads were turned aside; ``config.turned`` of each batch.
 
     Raises:
         SystemExit: heads are to be drawn, and nobody has marked the photos' skin.
     """
 
     def __init__(
-        self, synthetic: Sequence[Path], real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1
+        self, synthetic: Sequence[Path], real: Path, config: TrainConfig, seed: int = 0, rank: int = 0, ranks: int = 1,
+        profiles: Path | None = None,
     ) -> None:
         cv2.setNumThreads(0)  # crops are small, and OpenCV's threads do not outlive the fork of a worker
         self.rendered = [image for folder in synthetic for image in np.load(folder / "images.npy", mmap_mode="r")]
         truths = [np.load(folder / "labels.npz") for folder in synthetic]
         self.truth = {k: np.concatenate([truth[k] for truth in truths]) for k in truths[0]}
-        self.photos = np.load(real / "images.npy", mmap_mode="r")
+        self.photos = [image for folder in (real, profiles) if folder for image in np.load(folder / "images.npy", mmap_mode="r")]
         self.labels = dict(np.load(real / "labels.npz"))
+        if profiles:
+            self.labels = _joined(self.labels, np.load(profiles / "labels.npz")["landmarks"])
         self.drawn = config.drawn if config.weights.photometric or config.weights.likeness else 0
         if self.drawn and not (real / SKIN).exists():
             raise SystemExit(f"{real / SKIN} is missing: run python -m train.reconstruction.masks --real {real}")
@@ -65,15 +70,15 @@ class ReconstructionBatches(Dataset):
         turned = turned_chance(self.truth["landmarks"])
         self.turned = turned / turned.sum()
         chance = turned_chance(self.labels["landmarks"])
-        true = self.labels["true"]
-        self.kinds = [(np.flatnonzero(mask), chance[mask] / chance[mask].sum()) for mask in (true, ~true) if mask.any()]
+        true, turned = self.labels["true"], self.labels.get("turned", np.zeros(len(chance), bool))
+        counts = ((turned, config.turned), (true, config.true), (~true & ~turned, config.labelled))
+        self.kinds = [(np.flatnonzero(mask), chance[mask] / chance[mask].sum(), count) for mask, count in counts if mask.any()]
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, step * self.ranks + self.rank))
         rows = [self.render(int(i), rng) for i in rng.choice(len(self.turned), self.config.synthetic, p=self.turned)]
-        shares = list(zip(self.kinds, (self.config.true, self.config.labelled)))
-        whole = len(rows) + sum(count for _, count in shares)
-        for (chosen, chance), count in shares:
+        whole = len(rows) + sum(count for _, _, count in self.kinds)
+        for chosen, chance, count in self.kinds:
             for i in rng.choice(chosen, count, p=chance):
                 rows.append(self.photo(int(i), rng, drawn=whole - len(rows) <= self.drawn))
         names = dict.fromkeys(name for row in rows for name in row)
@@ -108,10 +113,19 @@ class ReconstructionBatches(Dataset):
         crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
         points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
         shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if drawn else {}
+        sure = np.float32(self.labels["turned"][i] if "turned" in self.labels else 0)
         return {
-            **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
+            **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32), "sure": sure,
             **{k: self.labels[k][i].astype(np.float32) for k in ("age", "gender", "ancestry")},
         }  # fmt: skip
+
+
+def _joined(labels: dict[str, np.ndarray], landmarks: np.ndarray) -> dict[str, np.ndarray]:
+    """Labels of photos, and those of heads turned aside (N, 68, 2), of whom nothing else is known."""
+    count, before = len(landmarks), len(labels["landmarks"])
+    unknown = {name: np.full((count, *labels[name].shape[1:]), np.nan, np.float32) for name in ("age", "gender", "ancestry")}
+    more = unknown | {"landmarks": landmarks, "true": np.zeros(count, bool)}
+    return {k: np.concatenate((labels[k], v)) for k, v in more.items()} | {"turned": np.arange(before + count) >= before}
 
 
 def turned_chance(landmarks: np.ndarray) -> np.ndarray:

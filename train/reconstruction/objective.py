@@ -42,7 +42,8 @@ class Objective:
         vertices = self.head.vertices(code.identity, code.expression, demographics)
         landmarks = code.project(self.head.landmarks(vertices, code.yaw.detach()))
         by_face = losses.landmark_loss(landmarks, batch["landmarks"])
-        by_face = torch.cat((by_face[:rendered], by_face[rendered:] * losses.landmark_trust(code.yaw.detach()[rendered:])))
+        trust = torch.maximum(losses.landmark_trust(code.yaw.detach()[rendered:]), batch["sure"])
+        by_face = torch.cat((by_face[:rendered], by_face[rendered:] * trust))
         parts = {"landmarks": by_face.mean()}
         parts |= losses.demographics_loss(code, batch["age"], batch["gender"], batch["ancestry"])
         parts |= self._truth(code, vertices[:rendered], batch, rendered)

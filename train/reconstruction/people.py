@@ -71,10 +71,18 @@ def _look(values: np.ndarray, index: dict[str, int], right: float, up: float) ->
         values[index[name]] = min(abs(up), 1)
 
 
-def sample_rotation(rng: np.random.Generator) -> np.ndarray:
-    """Head to camera (3, 3): mostly near-frontal, one in five a strong yaw up to 85 degrees."""
-    yaw = rng.uniform(-85, 85) if rng.random() < 0.22 else rng.normal(0, 22)
-    return euler(np.radians(np.clip(yaw, -88, 88)), np.radians(rng.normal(0, 12)), np.radians(rng.normal(0, 6)))
+def sample_rotation(rng: np.random.Generator, profiles: float = 0.0) -> np.ndarray:
+    """Head to camera (3, 3): mostly near-frontal, one in five a strong yaw up to 85 degrees.
+
+    Args:
+        rng: random numbers.
+        profiles: share of heads that are seen from the side instead, yaw of 50 to 90 degrees.
+    """
+    if profiles and rng.random() < profiles:
+        yaw = rng.choice((-1, 1)) * rng.uniform(50, 90)
+    else:
+        yaw = np.clip(rng.uniform(-85, 85) if rng.random() < 0.22 else rng.normal(0, 22), -88, 88)
+    return euler(np.radians(yaw), np.radians(rng.normal(0, 12)), np.radians(rng.normal(0, 6)))
 
 
 def euler(yaw: float, pitch: float, roll: float) -> np.ndarray:

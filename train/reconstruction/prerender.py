@@ -35,12 +35,12 @@ def labels_of(face: SyntheticFace) -> dict[str, np.ndarray]:
     return {k: np.asarray(values[k] if k in values else getattr(face, k), np.float32) for k in LABELS}
 
 
-def _start(data: Path, size: int, head_path: Path | None) -> None:
+def _start(data: Path, size: int, head_path: Path | None, profiles: float) -> None:
     global _maker
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     head = HeadModel.from_pretrained(head_path)
-    _maker = SyntheticFaces(head, Assets.read(data, head), size)
+    _maker = SyntheticFaces(head, Assets.read(data, head), size, profiles)
 
 
 def _draw(key: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -49,15 +49,18 @@ def _draw(key: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def prerender(
-    data: Path, output: Path, count: int, size: int, seed: int, workers: int, head_path: Path | None = None, kept_every: int = KEPT_EVERY
+    data: Path, output: Path, count: int, size: int, seed: int, workers: int, head_path: Path | None = None, kept_every: int = KEPT_EVERY,
+    profiles: float = 0.0,
 ) -> None:
     """Draws ``count`` faces; goes on where an earlier run stopped, and leaves a folder alone that is whole.
 
+    A share of ``profiles`` of the heads are seen from the side.
+
     Raises:
-        FaceReconError: the folder holds faces of another count, size or seed.
+        FaceReconError: the folder holds faces of another count, size, seed or share of profiles.
     """
     output.mkdir(parents=True, exist_ok=True)
-    _same_faces(output / "drawn.json", {"count": count, "size": size, "seed": seed})
+    _same_faces(output / "drawn.json", {"count": count, "size": size, "seed": seed} | ({"profiles": profiles} if profiles else {}))
     if (output / "labels.npz").exists():
         return
     part = output / "labels.part.npz"
@@ -65,7 +68,7 @@ def prerender(
     first = len(before["age"]) if before else 0
     images = np.lib.format.open_memmap(output / "images.npy", "r+" if first else "w+", np.uint8, (count, size, size, 3))
     columns: dict[str, list] = {k: list(before.get(k, [])) for k in LABELS}
-    with get_context("fork").Pool(workers, _start, (data, size, head_path)) as pool:
+    with get_context("fork").Pool(workers, _start, (data, size, head_path, profiles)) as pool:
         drawn = pool.imap(_draw, [(seed, i) for i in range(first, count)], chunksize=16)
         for i, (image, truth) in enumerate(track(drawn, total=count - first, description="Drawing faces"), start=first):
             images[i] = image
@@ -79,7 +82,7 @@ def prerender(
     part.unlink(missing_ok=True)
 
 
-def _same_faces(path: Path, wanted: dict[str, int]) -> None:
+def _same_faces(path: Path, wanted: dict[str, float]) -> None:
     """Notes what a folder is to hold, or makes sure that it holds that."""
     if not path.exists():
         path.write_text(json.dumps(wanted))
@@ -105,8 +108,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--head", type=Path, help="a head file other than the shipped one")
+    parser.add_argument("--profiles", type=float, default=0.0, help="share of heads seen from the side, 50 to 90 degrees")
     args = parser.parse_args()
-    prerender(args.data, args.output, args.count, args.size, args.seed, args.workers, args.head)
+    prerender(args.data, args.output, args.count, args.size, args.seed, args.workers, args.head, profiles=args.profiles)
 
 
 if __name__ == "__main__":

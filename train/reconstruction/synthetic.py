@@ -69,12 +69,13 @@ class SyntheticFaces:
         head: the head model.
         assets: what to paint with.
         size: side of the crops, pixels.
+        profiles: share of heads that are seen from the side.
     """
 
     template, zoom = "head", 1.0
 
-    def __init__(self, head: HeadModel, assets: Assets, size: int) -> None:
-        self.head, self.assets, self.size = head, assets, size
+    def __init__(self, head: HeadModel, assets: Assets, size: int, profiles: float = 0.0) -> None:
+        self.head, self.assets, self.size, self.profiles = head, assets, size, profiles
         self.hair = HairMaker(head)
         self.faces = head.faces.numpy()
         self.materials = head.face_materials.numpy()
@@ -120,7 +121,7 @@ class SyntheticFaces:
 
     def _pose(self, person: Person, expression: np.ndarray, vertices: np.ndarray, rng: np.random.Generator) -> SyntheticFace:
         """Places the head so that the alignment, with a detector's errors, brings it to the template."""
-        rotation, distance = sample_rotation(rng), float(np.exp(rng.uniform(np.log(0.35), np.log(2.5))))
+        rotation, distance = sample_rotation(rng, self.profiles), float(np.exp(rng.uniform(np.log(0.35), np.log(2.5))))
         yaw = float(np.arctan2(rotation[0, 2], rotation[2, 2]))
         points = self.head.landmarks(torch.from_numpy(vertices[None]), torch.tensor([yaw]))[0].numpy() @ rotation.T
         flat = points[:, :2] * (1, -1) / (1 - points[:, 2:] / distance)

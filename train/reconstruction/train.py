@@ -48,7 +48,7 @@ def train(args: argparse.Namespace) -> Path:
     """Runs the schedule, from a checkpoint if asked, and returns the averaged weights' file."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     config: TrainConfig = CONFIGS[args.config]
-    given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
+    given = {name: value for name in ("steps", "lr", "ema") if (value := getattr(args, name)) is not None}
     config = replace(config, **given, weights=reweighted(config.weights, args))
     torch.manual_seed(args.seed)
     head = HeadModel.from_pretrained(args.head)
@@ -62,7 +62,7 @@ def train(args: argparse.Namespace) -> Path:
     output = Path(args.output)
     first = resume(optimizer, output, args.resume)
     rank, ranks = accelerator.process_index, accelerator.num_processes
-    dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks)
+    dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks, args.profiles)
     objective = Objective(head.to(accelerator.device), config.weights, encoder.anchors)
 
     def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
@@ -81,6 +81,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--synthetic", required=True, nargs="+", type=Path, help="folders of rendered faces")
     parser.add_argument("--real", required=True, help="folder of photos with landmarks")
+    parser.add_argument("--profiles", type=Path, help="what train.landmarks.profiles wrote")
     parser.add_argument("--config", choices=list(CONFIGS), default="small")
     parser.add_argument("--output", default="runs/reconstruction")
     parser.add_argument("--head", help="head model, instead of the shipped one")
@@ -88,6 +89,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--init", help="weights of an earlier run to begin with")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
+    parser.add_argument("--ema", type=float, help="decay of the averaged weights, instead of the config's; a short run wants less")
     add_weights(parser)
     add_options(parser, log_every=20)
     return parser.parse_args(argv)

@@ -129,7 +129,7 @@ def test_a_run_can_be_stopped_and_ends_in_a_network_that_ships(packs, tmp_path, 
     photos, crops, portraits = packs
     monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
     common = [
-        "landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), "--empty", str(portraits),
+        "landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), str(crops), "--empty", str(portraits),
         "--batch", "4", "--workers", "0", "--muon", "--lr", "2e-3", "--warmup", "2", "--output",
     ]  # fmt: skip
     whole, broken = tmp_path / "whole", tmp_path / "broken"

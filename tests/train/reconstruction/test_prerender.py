@@ -11,7 +11,7 @@ from train.reconstruction import prerender as stage
 SIZE = 4
 
 
-def _no_start(data, size, head_path):
+def _no_start(data, size, head_path, profiles):
     pass
 
 
@@ -50,6 +50,7 @@ def test_other_faces_are_not_mixed_into_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "_start", _no_start)
     monkeypatch.setattr(stage, "_draw", _drawn)
     stage.prerender(tmp_path, tmp_path / "out", 4, SIZE, seed=3, workers=1)
-    with pytest.raises(FaceReconError, match="out holds faces with count 4, size 4, seed 3"):
-        stage.prerender(tmp_path, tmp_path / "out", 6, SIZE, seed=3, workers=1)
+    for count, profiles in ((6, 0.0), (4, 0.5)):
+        with pytest.raises(FaceReconError, match="out holds faces with count 4, size 4, seed 3"):
+            stage.prerender(tmp_path, tmp_path / "out", count, SIZE, seed=3, workers=1, profiles=profiles)
     assert len(np.load(tmp_path / "out" / "images.npy")) == 4

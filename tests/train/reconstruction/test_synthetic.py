@@ -84,3 +84,12 @@ def test_rotations_turn_and_do_not_mirror():
 def test_colour_spaces_are_inverse():
     values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     assert np.abs(to_srgb(to_linear(values)) - values).max() < 0.5
+
+
+def test_as_many_heads_are_seen_from_the_side_as_are_asked_for():
+    rng = np.random.default_rng(0)
+    turned = np.stack([sample_rotation(rng, 0.7) for _ in range(400)])
+    yaw = np.degrees(np.abs(np.arctan2(turned[:, 0, 2], turned[:, 2, 2])))
+    assert 0.65 < (yaw > 49).mean() < 0.85 and (yaw > 85).any()
+    usual = [sample_rotation(np.random.default_rng(i)) for i in range(3)]
+    assert all(np.array_equal(r, sample_rotation(np.random.default_rng(i), 0.0)) for i, r in enumerate(usual))

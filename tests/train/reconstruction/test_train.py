@@ -120,6 +120,26 @@ def test_folders_of_rendered_faces_join(packs):
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
+def test_heads_turned_aside_come_with_labels_that_are_believed(packs, tmp_path):
+    config = replace(CONFIGS["tiny"], turned=3)
+    np.save(tmp_path / "images.npy", np.full((2, SIDE, SIDE, 3), 77, np.uint8))
+    np.savez(tmp_path / "labels.npz", landmarks=np.stack([face_points(np.random.default_rng(i)) for i in range(2)]))
+    without = ReconstructionBatches([packs / "synthetic"], packs / "real", config)[0]
+    batch = ReconstructionBatches([packs / "synthetic"], packs / "real", config, profiles=tmp_path)[0]
+    n = len(batch["identity"])
+    assert len(batch["crops"]) == len(without["crops"]) + 3 and not without["sure"].any()
+    assert batch["sure"].tolist() == [1] * 3 + [0] * (len(batch["sure"]) - 3)
+    assert batch["age"][n : n + 3].isnan().all() and not batch["age"][:n].isnan().any()
+
+    head = HeadModel.from_pretrained()
+    code = HeadEncoder(config.encoder, head)(to_unit(batch["crops"], torch.float32))
+    c, s = np.cos(1.2), np.sin(1.2)
+    code.rotation = torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]], dtype=torch.float32).expand(len(batch["crops"]), 3, 3)
+    believed = Objective(head, config.weights)(code, batch)[1]["landmarks"]
+    doubted = Objective(head, config.weights)(code, batch | {"sure": torch.zeros_like(batch["sure"])})[1]["landmarks"]
+    assert doubted < 0.9 * believed
+
+
 def test_the_truth_costs_less_than_any_other_head(packs):
     batches = ReconstructionBatches([packs / "synthetic"], packs / "real", CONFIGS["tiny"])
     batch, head = batches[0], HeadModel.from_pretrained()
