@@ -31,6 +31,7 @@ TEMPLATE = "head"
 BATCH = 64
 GOOD_ERROR = 0.05  # of the face's size: confidence is the chance of a smaller mean error
 TRUSTED = 0.5  # confidence from which :meth:`FaceLandmarker.refine` takes the landmarks' word
+NO_FACE = 0.1  # confidence under which :meth:`FaceLandmarker.refine` takes it that there is no face
 AGREEMENT = 0.06  # of the face's size: mean distance of the detector's points up to which both are right
 _UNSURE = 0.35  # standard deviation of the logarithm of an error over what was expected
 
@@ -110,17 +111,24 @@ class FaceLandmarker:
         sure = _confidence(points, spread)
         return Landmarks(points if self.mouth is None else self.mouth.settle(photos, points), spread, sure)
 
-    def refine(self, image: Image, faces: Sequence[Face]) -> list[Face]:
+    def refine(self, image: Image, faces: Sequence[Face], certain: float = 0.0) -> list[Face]:
         """The faces of a photo with better points and with landmarks, where those are to be trusted.
 
         Where detector and landmarks agree, their errors average out: the points are the mean. Where they do not, as on
         profiles, on which detectors of five points fail, the landmarks are right more often.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            faces: as a detector found them.
+            certain: score under which a face is left out when the landmarks see none there either.
         """
         if not faces:
             return []
         found = self.predict(image, faces, mirrored=False)
         five, out = points_from_landmarks(found.points), []
         for i, (face, points, sure) in enumerate(zip(faces, five, found.confidence)):
+            if face.score < certain and sure < NO_FACE:
+                continue
             apart = np.linalg.norm(points - face.points, axis=1).mean()
             points = points if apart > AGREEMENT * face.size else (points + face.points) / 2
             better = {"points": points.astype(np.float32), "landmarks": found.points[i], "landmark_errors": found.spread[i]}

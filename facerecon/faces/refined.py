@@ -17,7 +17,7 @@ class RefinedDetector:
     """Finds faces by another detector; eyes, nose and mouth lie where the landmarks see them.
 
     A face that the detector lets pass below its own threshold, because it fills much of its photo and nothing else is there, stays
-    only if the landmarks see a face as well.
+    unless the landmarks see no face at all.
 
     Args:
         detector: finds the faces; boxes and scores stay its own.
@@ -43,16 +43,15 @@ class RefinedDetector:
         Raises:
             CheckpointError: the landmarker's weights are not there.
         """
-        return self._refined(image, self.detector.detect(image))
+        faces = self.detector.detect(image)
+        return self.landmarker.refine(image, faces, self._certain) if faces else []
 
     def detect_all(self, images: Sequence[Image]) -> list[list[Face]]:
         """The same for several photos; together where the detector can do that."""
         together = getattr(self.detector, "detect_all", None)
         found = together(images) if together else [self.detector.detect(image) for image in images]
-        return [self._refined(image, faces) for image, faces in zip(images, found)]
+        return [self.landmarker.refine(image, faces, self._certain) if faces else [] for image, faces in zip(images, found)]
 
-    def _refined(self, image: Image, faces: list[Face]) -> list[Face]:
-        if not faces:
-            return []
-        sure = getattr(self.detector, "threshold", 0.0)
-        return [face for face in self.landmarker.refine(image, faces) if face.score >= sure or face.landmarks is not None]
+    @property
+    def _certain(self) -> float:
+        return getattr(self.detector, "threshold", 0.0)

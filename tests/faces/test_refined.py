@@ -19,7 +19,7 @@ class Finder:
 class Mover:
     """Moves all points to the right by as much as the photo is wide."""
 
-    def refine(self, image, faces):
+    def refine(self, image, faces, certain):
         return [replace(face, points=face.points + (image.shape[1], 0)) for face in faces]
 
 
@@ -38,18 +38,18 @@ def test_where_no_face_is_found_no_weights_are_needed():
     assert RefinedDetector(Finder([])).detect(np.zeros((9, 9, 3), np.uint8)) == []
 
 
-class Doubter:
-    """Sees landmarks in the first face alone."""
+class Listener:
+    """Notes from which score on a face needs no second opinion."""
 
-    def refine(self, image, faces):
-        return [replace(face, landmarks=face.points) if i == 0 else face for i, face in enumerate(faces)]
+    def refine(self, image, faces, certain):
+        self.certain = certain
+        return faces
 
 
-def test_what_passes_below_the_threshold_must_be_a_face_to_the_landmarks():
-    image = np.zeros((90, 120, 3), np.uint8)
-    likely, less = make_face(10, 10, 40, score=0.9), make_face(60, 20, 30, score=0.7)
-    finder = Finder([likely, less])
+def test_what_passes_below_the_detectors_threshold_is_judged_by_the_landmarks():
+    finder, listener, image = Finder([make_face(10, 10, 40)]), Listener(), np.zeros((90, 120, 3), np.uint8)
+    RefinedDetector(finder, listener).detect(image)
+    assert listener.certain == 0.0
     finder.threshold = 0.85
-    assert [face.score for face in RefinedDetector(finder, Doubter()).detect(image)] == [0.9]
-    finder.faces = [less, likely]
-    assert [face.score for face in RefinedDetector(finder, Doubter()).detect(image)] == [0.7, 0.9]
+    RefinedDetector(finder, listener).detect_all([image])
+    assert listener.certain == 0.85
