@@ -111,7 +111,7 @@ class FaceLandmarker:
         sure = _confidence(points, spread)
         return Landmarks(points if self.mouth is None else self.mouth.settle(photos, points), spread, sure)
 
-    def refine(self, image: Image, faces: Sequence[Face], certain: float = 0.0) -> list[Face]:
+    def refine(self, image: Image, faces: Sequence[Face], threshold: float = 0.0) -> list[Face]:
         """The faces of a photo with better points and with landmarks, where those are to be trusted.
 
         Where detector and landmarks agree, their errors average out: the points are the mean. Where they do not, as on
@@ -120,14 +120,14 @@ class FaceLandmarker:
         Args:
             image: (H, W, 3) uint8 RGB.
             faces: as a detector found them.
-            certain: score under which a face is left out when the landmarks see none there either.
+            threshold: score under which a face is left out when the landmarks see none there either.
         """
         if not faces:
             return []
         found = self.predict(image, faces, mirrored=False)
         five, out = points_from_landmarks(found.points), []
         for i, (face, points, sure) in enumerate(zip(faces, five, found.confidence)):
-            if face.score < certain and sure < NO_FACE:
+            if face.score < threshold and sure < NO_FACE:
                 continue
             apart = np.linalg.norm(points - face.points, axis=1).mean()
             points = points if apart > AGREEMENT * face.size else (points + face.points) / 2

@@ -44,14 +44,14 @@ class RefinedDetector:
             CheckpointError: the landmarker's weights are not there.
         """
         faces = self.detector.detect(image)
-        return self.landmarker.refine(image, faces, self._certain) if faces else []
+        return self.landmarker.refine(image, faces, self._threshold) if faces else []
 
     def detect_all(self, images: Sequence[Image]) -> list[list[Face]]:
         """The same for several photos; together where the detector can do that."""
         together = getattr(self.detector, "detect_all", None)
         found = together(images) if together else [self.detector.detect(image) for image in images]
-        return [self.landmarker.refine(image, faces, self._certain) if faces else [] for image, faces in zip(images, found)]
+        return [self.landmarker.refine(image, faces, self._threshold) if faces else [] for image, faces in zip(images, found)]
 
     @property
-    def _certain(self) -> float:
+    def _threshold(self) -> float:
         return getattr(self.detector, "threshold", 0.0)

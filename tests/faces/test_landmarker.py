@@ -109,9 +109,9 @@ def test_refining_moves_points_where_the_network_is_sure_and_nowhere_else(landma
 
 def test_an_uncertain_face_where_the_network_sees_none_is_left_out(landmarker):
     dark, face = np.zeros((200, 240, 3), np.uint8), replace(PLACES["face"], score=0.7)
-    assert landmarker.refine(dark, [face], certain=0.85) == []
-    assert len(landmarker.refine(dark, [replace(face, score=0.9)], certain=0.85)) == 1
-    assert len(landmarker.refine(photo(), [face], certain=0.85)) == len(landmarker.refine(dark, [face])) == 1
+    assert landmarker.refine(dark, [face], threshold=0.85) == []
+    assert len(landmarker.refine(dark, [replace(face, score=0.9)], threshold=0.85)) == 1
+    assert len(landmarker.refine(photo(), [face], threshold=0.85)) == len(landmarker.refine(dark, [face])) == 1
 
 
 def test_where_detector_and_landmarks_agree_the_mean_is_taken(landmarker):

@@ -19,7 +19,7 @@ class Finder:
 class Mover:
     """Moves all points to the right by as much as the photo is wide."""
 
-    def refine(self, image, faces, certain):
+    def refine(self, image, faces, threshold):
         return [replace(face, points=face.points + (image.shape[1], 0)) for face in faces]
 
 
@@ -41,15 +41,15 @@ def test_where_no_face_is_found_no_weights_are_needed():
 class Listener:
     """Notes from which score on a face needs no second opinion."""
 
-    def refine(self, image, faces, certain):
-        self.certain = certain
+    def refine(self, image, faces, threshold):
+        self.threshold = threshold
         return faces
 
 
 def test_what_passes_below_the_detectors_threshold_is_judged_by_the_landmarks():
     finder, listener, image = Finder([make_face(10, 10, 40)]), Listener(), np.zeros((90, 120, 3), np.uint8)
     RefinedDetector(finder, listener).detect(image)
-    assert listener.certain == 0.0
+    assert listener.threshold == 0.0
     finder.threshold = 0.85
     RefinedDetector(finder, listener).detect_all([image])
-    assert listener.certain == 0.85
+    assert listener.threshold == 0.85

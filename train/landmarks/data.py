@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.restoration.degradations import degrade, random_level
-from facerecon.types import Image
+from facerecon.types import Face, Image
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.network import MIRROR_68
 from train.landmarks.turned import frontality
@@ -45,6 +45,12 @@ class Chances:
     def draw(self, rng: np.random.Generator) -> int:
         """One of 0 to N - 1."""
         return min(int(np.searchsorted(self._up_to, rng.random(), "right")), len(self._up_to) - 1)
+
+
+def face_of(landmarks: np.ndarray, errors: np.ndarray) -> Face:
+    """The face of 68 landmarks (68, 2) that are expected to be off by ``errors`` (68,) pixels."""
+    box = np.r_[landmarks.min(0), landmarks.max(0)].astype(np.float32)
+    return Face(box, points_from_landmarks(landmarks).astype(np.float32), landmarks=landmarks, landmark_errors=errors)
 
 
 class Photos:

@@ -5,6 +5,7 @@
     python -m train.landmarks.evaluate degraded --data DATA/eval
     python -m train.landmarks.evaluate scut --data DATA/eval
     python -m train.landmarks.evaluate renders --data runs/synthetic_test
+    python -m train.landmarks.evaluate heads --data runs/profiles_test
     python -m train.landmarks.evaluate mouths --data DATA/eval
     python -m train.landmarks.evaluate speed
 
@@ -30,7 +31,7 @@ from facerecon.faces.mouth import lip_gap
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Face, Image
-from train.landmarks.data import read_image, read_landmarks
+from train.landmarks.data import face_of, read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
 from train.landmarks.packs import Framing
 from train.reconstruction.evaluate import find_faces
@@ -148,10 +149,36 @@ def renders(landmarker: FaceLandmarker, root: Path) -> dict:
     labels, images = np.load(root / "labels.npz"), list(np.load(root / "images.npy", mmap_mode="r"))
     truth = labels["landmarks"]
     found = landmarker.predict(images, list(true_boxes(truth)))
-    rotation = labels["rotation"]
-    yaw = np.degrees(np.abs(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2])))
+    yaw = np.abs(_yaw(labels["rotation"]))
     groups = {f"{a}_{b}": (yaw >= a) & (yaw < b) for a, b in YAW_GROUPS}
     return report(found, truth) | {"by_yaw": {k: report(_take(found, g), truth[g]) for k, g in groups.items() if g.any()}}
+
+
+def heads(landmarker: FaceLandmarker, root: Path) -> dict:
+    """Heads of faces whose landmarks and rotation are known, cut by what the landmarker sees: brought to its landmarks, and alone."""
+    from facerecon.reconstruction.reconstructor import HeadReconstructor
+
+    labels, images = np.load(root / "labels.npz"), list(np.load(root / "images.npy", mmap_mode="r"))
+    truth, reconstructor = labels["landmarks"], HeadReconstructor.from_pretrained()
+    seen = landmarker.predict(images, list(true_boxes(truth)), mirrored=False)
+    faces = [face_of(points, spread) for points, spread in zip(seen.points, seen.spread)]
+    out: dict = {"faces": len(images)}
+    for name, fits in (("alone", False), ("fitted", True)):
+        reconstructor.fits = fits
+        found = reconstructor.encode(images, faces)
+        errors = landmark_nme(np.stack([reconstructor.geometry(head)[1] for head in found]), truth) * 100
+        yaw, known = (_yaw(turn) for turn in (np.stack([head.rotation for head in found]), labels["rotation"]))
+        off = np.abs(yaw - known)
+        out[name] = {
+            "mean_percent": errors.mean(), "yaw_off_median": np.median(off), "yaw_off_mean": off.mean(),
+            "too_frontal_mean": (np.abs(known) - np.abs(yaw)).mean(),
+        }  # fmt: skip
+    return out
+
+
+def _yaw(rotation: np.ndarray) -> np.ndarray:
+    """Degrees (N,) of rotations (N, 3, 3)."""
+    return np.degrees(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
 
 
 def mouths(landmarker: FaceLandmarker, root: Path) -> dict:
@@ -229,7 +256,7 @@ def _take(found: Landmarks, mask: np.ndarray) -> Landmarks:
 
 def main() -> None:
     """The command line; prints JSON."""
-    ways = {"ytf": ytf, "degraded": degraded, "scut": scut, "renders": renders, "mouths": mouths, "speed": speed}
+    ways = {"ytf": ytf, "degraded": degraded, "scut": scut, "renders": renders, "heads": heads, "mouths": mouths, "speed": speed}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("labeller", *ways))
     parser.add_argument("--data", type=Path)

@@ -23,13 +23,13 @@ from rich.progress import Progress
 from torch import Tensor
 
 from facerecon.devices import leave_cores_to_torch
-from facerecon.faces.align import points_from_landmarks
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.reconstruction.camera import yaw_of
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering import interpolate, pixel_vertices, rasterize
 from facerecon.rendering.pictures import vertices_in_camera
-from facerecon.types import Face, FaceReconError, HeadParameters, Image
+from facerecon.types import FaceReconError, HeadParameters, Image
+from train.landmarks.data import face_of
 from train.landmarks.turned import frontality
 
 HALF_TURNED = (0.15, 0.75)  # frontality of heads that are turned on: some 10 to 40 degrees, whose labels are right
@@ -50,17 +50,15 @@ class Profiler:
     """
 
     def __init__(self, reconstructor: HeadReconstructor | None = None) -> None:
-        self.reconstructor = reconstructor or HeadReconstructor.from_pretrained(metric=False)
-        self.reconstructor.estimator = None  # puts people into words, which nobody reads here
+        if reconstructor is None:
+            reconstructor = HeadReconstructor.from_pretrained(metric=False)
+            reconstructor.estimator = None  # puts people into words, which nobody reads here
+        self.reconstructor = reconstructor
 
     def fit(self, images: list[Image], landmarks: np.ndarray) -> list[HeadParameters | None]:
         """Heads of photos with landmarks (N, 68, 2); None where none comes near enough to them."""
         sizes = np.sqrt((landmarks.max(1) - landmarks.min(1)).prod(1))
-        faces = [
-            Face(np.r_[p.min(0), p.max(0)].astype(np.float32), points_from_landmarks(p).astype(np.float32), 1.0, landmarks=p,
-                 landmark_errors=np.full(68, LABEL_ERROR * size, np.float32))
-            for p, size in zip(landmarks, sizes)
-        ]  # fmt: skip
+        faces = [face_of(points, np.full(68, LABEL_ERROR * size, np.float32)) for points, size in zip(landmarks, sizes)]
         heads = self.reconstructor.encode(images, faces)
         errors = landmark_nme(np.stack([self.reconstructor.geometry(head)[1] for head in heads]), landmarks)
         return [head if error < FITTED else None for head, error in zip(heads, errors)]
@@ -148,13 +146,14 @@ def _draw(
 def _fill(image: Image, hole: np.ndarray) -> Image:
     """The picture with a hole filled smoothly from around it."""
     hole = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5))) > 0
-    filled, weight = np.zeros(image.shape, np.float32), np.zeros(hole.shape, np.float32)
+    filled, empty = np.zeros(image.shape, np.float32), np.ones(hole.shape, bool)
     for sigma in (2, 4, 8, 16, 32, 64):
         near = cv2.GaussianBlur((~hole).astype(np.float32), (0, 0), sigma)
         colour = cv2.GaussianBlur(image * (~hole[..., None]).astype(np.float32), (0, 0), sigma)
-        share = (near > 0.05) & (weight == 0)
-        filled[share], weight[share] = (colour / near[..., None].clip(1e-6))[share], 1
-    filled[weight == 0] = image[~hole].mean(0) if (~hole).any() else 128
+        known = empty & (near > 0.05)
+        filled[known] = colour[known] / near[known, None]
+        empty &= ~known
+    filled[empty] = image[~hole].mean(0) if (~hole).any() else 128
     smooth = cv2.GaussianBlur(filled, (0, 0), 2)
     return np.where(hole[..., None], smooth, image).astype(np.uint8)
 

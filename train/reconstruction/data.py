@@ -58,9 +58,8 @@ class ReconstructionBatches(Dataset):
         truths = [np.load(folder / "labels.npz") for folder in synthetic]
         self.truth = {k: np.concatenate([truth[k] for truth in truths]) for k in truths[0]}
         self.photos = [image for folder in (real, profiles) if folder for image in np.load(folder / "images.npy", mmap_mode="r")]
-        self.labels = dict(np.load(real / "labels.npz"))
-        if profiles:
-            self.labels = _joined(self.labels, np.load(profiles / "labels.npz")["landmarks"])
+        aside = np.load(profiles / "labels.npz")["landmarks"] if profiles else np.zeros((0, 68, 2), np.float32)
+        self.labels = _joined(dict(np.load(real / "labels.npz")), aside)
         self.drawn = config.drawn if config.weights.photometric or config.weights.likeness else 0
         if self.drawn and not (real / SKIN).exists():
             raise SystemExit(f"{real / SKIN} is missing: run python -m train.reconstruction.masks --real {real}")
@@ -70,7 +69,7 @@ class ReconstructionBatches(Dataset):
         turned = turned_chance(self.truth["landmarks"])
         self.turned = turned / turned.sum()
         chance = turned_chance(self.labels["landmarks"])
-        true, turned = self.labels["true"], self.labels.get("turned", np.zeros(len(chance), bool))
+        true, turned = self.labels["true"], self.labels["turned"]
         counts = ((turned, config.turned), (true, config.true), (~true & ~turned, config.labelled))
         self.kinds = [(np.flatnonzero(mask), chance[mask] / chance[mask].sum(), count) for mask, count in counts if mask.any()]
 
@@ -113,9 +112,9 @@ class ReconstructionBatches(Dataset):
         crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
         points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
         shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if drawn else {}
-        sure = np.float32(self.labels["turned"][i] if "turned" in self.labels else 0)
         return {
-            **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32), "sure": sure,
+            **shown, "crops": damage(crop, rng, PHOTO_DAMAGE), "landmarks": points.astype(np.float32),
+            "sure": self.labels["turned"][i].astype(np.float32),
             **{k: self.labels[k][i].astype(np.float32) for k in ("age", "gender", "ancestry")},
         }  # fmt: skip
 
