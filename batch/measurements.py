@@ -127,15 +127,16 @@ def reconstruction(asked: Asked) -> Table:
 
 
 def detector(asked: Asked) -> Table:
-    """Our face detector beside MTCNN on composed scenes."""
-    from facerecon.faces import create_detector
+    """Our face detector, with its landmarks' say and without, beside MTCNN on composed scenes."""
     from facerecon.faces.landmarker import FaceLandmarker
-    from train.detector.evaluate import SMALLEST, measure, read_test
+    from train.detector.evaluate import SMALLEST, WITH_LANDMARKS, maker, measure, read_test
+    from train.detector.export import THRESHOLD
 
     images, truth = read_test(_need(asked.data, "truth.json"))
     landmarker, values = FaceLandmarker.from_pretrained(device=asked.device), {}
-    for name in ("facerecon", "mtcnn"):
-        found = measure(create_detector(name, min_face=SMALLEST, device=asked.device), images[: asked.limit], truth[: asked.limit], landmarker)
+    for name in (f"facerecon{WITH_LANDMARKS}", "facerecon", "mtcnn"):
+        made = maker(name, THRESHOLD)(min_face=SMALLEST, device=asked.device)
+        found = measure(made, images[: asked.limit], truth[: asked.limit], landmarker)
         parts = {key: found.pop(key) for key in ("recall", "groups")}
         values[name] = found
         for part, rows in parts.items():

@@ -17,7 +17,7 @@ from facerecon.faces.align import invert, transform_points, warp
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, decode, overlaps, patches_of, suppress
 from facerecon.faces.center_pictures import canvas, grid, letterbox, of_middle, resized, upright
 from facerecon.faces.views import Candidates, ViewingDetector
-from facerecon.types import Image
+from facerecon.types import Face, Image
 
 NAME = "detector"
 _FIRST_LONGEST, _SECOND_LONGEST = 480, 1280  # long side of the first look and of the closer one, pixels
@@ -33,6 +33,10 @@ _SIGHTS = ((64, 36.0, 48.0), (128, 60.0, math.inf))
 _DOUBT, _MOST_CONFIRMED = 0.05, 32  # what is less likely is not looked at again; no more than so many are
 _SEEN = -2.0  # logit from which the points of a closer sight count
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
+# What landmarks have to say of a candidate: its score's logit, the logarithm of the error that they expect, over what is
+# to be expected, and a constant make the joint logit (train.detector.joint). Of small faces they say less.
+_JOINT = (1.05, -0.76, -0.39)
+ORDINARY_ERROR, FULLY_SEEN = 0.05, 100.0  # of the face's size, and its size in pixels from which the error counts in full
 _BATCH_PIXELS = 16 * 640 * 512  # of the pictures that the network sees at once
 
 
@@ -51,6 +55,7 @@ class CenterDetector(ViewingDetector):
     dominant_score = 0.7
     worth_turning = 0.02
     later_doubt = 0.5
+    worth_verifying = 0.1
 
     def __init__(
         self,
@@ -78,6 +83,12 @@ class CenterDetector(ViewingDetector):
             FaceReconError: an argument out of range.
         """
         return cls(load_network(NAME, build, path), threshold, min_face, resolve_device(device))
+
+    def joint_score(self, face: Face, error: float) -> float:
+        """A candidate's score once landmarks were looked for in it, which expect to be off by ``error`` sizes of the face."""
+        score = min(max(face.score, 1e-6), 1 - 1e-6)
+        values = (math.log(score / (1 - score)), landmark_evidence(error, face.size), 1.0)
+        return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(_JOINT, values))))
 
     def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:
         """What is in each view; see :meth:`ViewingDetector.look`."""
@@ -180,6 +191,11 @@ class CenterDetector(ViewingDetector):
         inside = ((middle > -0.5) & (middle < torch.tensor([shape[1] - 0.5, shape[0] - 0.5]))).all(1)
         boxes, points, index = boxes[inside], points[inside], index[inside]
         return (boxes + 0.5) / scale - 0.5, (points + 0.5) / scale - 0.5, scores[index]
+
+
+def landmark_evidence(error: float, size: float) -> float:
+    """How much more than ordinary landmarks are expected to be off (``error`` in sizes of the face), as a logarithm."""
+    return min(size / FULLY_SEEN, 1.0) * math.log(max(error, 1e-6) / ORDINARY_ERROR)
 
 
 def build(config: dict) -> CenterNetwork:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,6 @@ TEMPLATE = "head"
 BATCH = 64
 GOOD_ERROR = 0.05  # of the face's size: confidence is the chance of a smaller mean error
 TRUSTED = 0.5  # confidence from which :meth:`FaceLandmarker.refine` takes the landmarks' word
-NO_FACE = 0.1  # confidence under which :meth:`FaceLandmarker.refine` takes it that there is no face
 AGREEMENT = 0.06  # of the face's size: mean distance of the detector's points up to which both are right
 _UNSURE = 0.35  # standard deviation of the logarithm of an error over what was expected
 
@@ -111,7 +110,9 @@ class FaceLandmarker:
         sure = _confidence(points, spread)
         return Landmarks(points if self.mouth is None else self.mouth.settle(photos, points), spread, sure)
 
-    def refine(self, image: Image, faces: Sequence[Face], threshold: float = 0.0) -> list[Face]:
+    def refine(
+        self, image: Image, faces: Sequence[Face], joint_score: Callable[[Face, float], float] | None = None
+    ) -> list[Face]:
         """The faces of a photo with better points and with landmarks, where those are to be trusted.
 
         Where detector and landmarks agree, their errors average out: the points are the mean. Where they do not, as on
@@ -120,15 +121,16 @@ class FaceLandmarker:
         Args:
             image: (H, W, 3) uint8 RGB.
             faces: as a detector found them.
-            threshold: score under which a face is left out when the landmarks see none there either.
+            joint_score: a face's new score, of the face as the detector found it and the mean expected error in sizes of the
+                face; by default the detector's stays.
         """
         if not faces:
             return []
         found = self.predict(image, faces, mirrored=False)
-        five, out = points_from_landmarks(found.points), []
+        five, errors, out = points_from_landmarks(found.points), relative_error(found), []
         for i, (face, points, sure) in enumerate(zip(faces, five, found.confidence)):
-            if face.score < threshold and sure < NO_FACE:
-                continue
+            if joint_score is not None:
+                face = replace(face, score=joint_score(face, float(errors[i])))
             apart = np.linalg.norm(points - face.points, axis=1).mean()
             points = points if apart > AGREEMENT * face.size else (points + face.points) / 2
             better = {"points": points.astype(np.float32), "landmarks": found.points[i], "landmark_errors": found.spread[i]}
@@ -172,8 +174,17 @@ def _build(config: dict) -> LandmarkerNetwork:
     return LandmarkerNetwork(LandmarkerConfig(**config))
 
 
+def relative_error(found: Landmarks) -> np.ndarray:
+    """(n,): the mean expected error of landmarks in sizes of the face."""
+    return found.spread.mean(1) / _size(found.points).clip(1e-6)
+
+
+def _size(points: np.ndarray) -> np.ndarray:
+    """(n,): the root of the area of the box round landmarks (n, 68, 2)."""
+    return np.sqrt((points.max(1) - points.min(1)).prod(1)) if len(points) else np.zeros(0)
+
+
 def _confidence(points: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    sides = points.max(1) - points.min(1) if len(points) else np.zeros((0, 2))
-    expected = spread.mean(1) / np.sqrt(sides.prod(1)).clip(1e-6)
+    expected = spread.mean(1) / _size(points).clip(1e-6)
     unlikely = (np.log(expected.clip(1e-9)) - math.log(GOOD_ERROR)) / _UNSURE
     return np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in unlikely], np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from facerecon.faces.views import ViewingDetector
 from facerecon.types import Face, Image
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 class RefinedDetector:
     """Finds faces by another detector; eyes, nose and mouth lie where the landmarks see them.
 
-    A face that the detector lets pass below its own threshold, because it fills much of its photo and nothing else is there, stays
-    unless the landmarks see no face at all.
+    Where the detector says what landmarks tell of its candidates (``joint_score``), these have a say in which are faces.
 
     Args:
-        detector: finds the faces; boxes and scores stay its own.
+        detector: finds the faces; boxes stay its own.
         landmarker: the shipped one by default, loaded at the first face.
         device: where that one runs.
     """
@@ -43,15 +43,15 @@ class RefinedDetector:
         Raises:
             CheckpointError: the landmarker's weights are not there.
         """
-        faces = self.detector.detect(image)
-        return self.landmarker.refine(image, faces, self._threshold) if faces else []
+        return self.detect_all([image])[0]
 
     def detect_all(self, images: Sequence[Image]) -> list[list[Face]]:
         """The same for several photos; together where the detector can do that."""
+        if isinstance(self.detector, ViewingDetector):
+            return self.detector.detect_all(images, self._refined)
         together = getattr(self.detector, "detect_all", None)
         found = together(images) if together else [self.detector.detect(image) for image in images]
-        return [self.landmarker.refine(image, faces, self._threshold) if faces else [] for image, faces in zip(images, found)]
+        return [self._refined(image, faces) for image, faces in zip(images, found)]
 
-    @property
-    def _threshold(self) -> float:
-        return getattr(self.detector, "threshold", 0.0)
+    def _refined(self, image: Image, faces: list[Face]) -> list[Face]:
+        return self.landmarker.refine(image, faces, getattr(self.detector, "joint_score", None)) if faces else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,10 @@ _PADDING = 0.35  # of each side, when a face may fill the whole picture
 # passes with ``dominant_score`` of the threshold, where no face of the photo passes in full.
 _DOMINANT_SIZE = 1 / 6
 _HEAD_START = 0.01  # by which another look must do better
+_TURNED_HEAD_START = 2.0  # logits by which a turned one must: hardly a photo lies on its side or stands on its head
+
+
+Verify = Callable[[Image, list[Face]], list[Face]]  # a photo's candidates with scores, and perhaps points, that say more
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ class ViewingDetector(ABC):
         """The score under which a candidate is never a face."""
         return self.dominant_score * self.threshold
 
+    @property
+    def worth_verifying(self) -> float:
+        """The score from which a second opinion is asked for, where there is one."""
+        return self.lowest_score
+
     @abstractmethod
     def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:
         """What is in each of several views (H, W, 3) uint8, down to faces of ``smallest`` pixels."""
@@ -86,9 +95,14 @@ class ViewingDetector(ABC):
         """
         return self.detect_all([image])[0]
 
-    def detect_all(self, images: Sequence[Image]) -> list[list[Face]]:
-        """:meth:`detect` of several photos, which may differ in size, each look at all of them together."""
-        searches = [_Search(image, self) for image in images]
+    def detect_all(self, images: Sequence[Image], verify: Verify | None = None) -> list[list[Face]]:
+        """:meth:`detect` of several photos, which may differ in size, each look at all of them together.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            verify: gives candidates the scores that count.
+        """
+        searches = [_Search(image, self, verify) for image in images]
         while active := [search for search in searches if search.goes_on]:
             views, smallest = zip(*(search.next_view() for search in active))
             for search, found in zip(active, self.look(list(views), list(smallest)), strict=True):
@@ -99,8 +113,8 @@ class ViewingDetector(ABC):
 class _Search:
     """The looks at one photo and the best that was seen so far."""
 
-    def __init__(self, image: Image, detector: ViewingDetector) -> None:
-        self.image, self.detector = image, detector
+    def __init__(self, image: Image, detector: ViewingDetector, verify: Verify | None = None) -> None:
+        self.image, self.detector, self.verify = image, detector, verify
         self.best: list[Face] = []
         self._best_score = self._highest = 0.0
         self._looks = 0
@@ -123,7 +137,7 @@ class _Search:
 
     def take(self, found: Candidates) -> None:
         """Notes what was seen in the view."""
-        self._ways.pop(0)
+        _, _, turns = self._ways.pop(0)
         doubt = (1 - self.detector.threshold) * (self.detector.later_doubt if self._looks else 1.0)
         self._looks += 1
         self._highest = max(self._highest, float(found.scores.max(initial=0.0)))
@@ -132,10 +146,18 @@ class _Search:
             face = _to_photo(box, five, float(score), back)
             if face.size >= self.detector.min_face and _is_plausible(face, self.image.shape):
                 faces.append(face)
+        if self.verify is not None:
+            faces = self.verify(self.image, [face for face in faces if face.score >= self.detector.worth_verifying])
         faces = self._accepted(faces, 1 - doubt)
         score = max((face.score for face in faces), default=0.0)
-        if score > self._best_score + (_HEAD_START if self.best else 0.0):
+        if score > self._score_to_beat(turned=bool(turns)):
             self.best, self._best_score = faces, score
+
+    def _score_to_beat(self, turned: bool) -> float:
+        best = self._best_score
+        if not self.best or not turned:
+            return best + (_HEAD_START if self.best else 0.0)
+        return best / (best + (1 - best) * math.exp(-_TURNED_HEAD_START))
 
     def _accepted(self, candidates: list[Face], threshold: float) -> list[Face]:
         """Those that reach the threshold; otherwise the best of those that dominate the photo."""
@@ -143,7 +165,8 @@ class _Search:
         if faces:
             return faces
         least = _DOMINANT_SIZE * min(self.image.shape[:2])
-        dominant = [face for face in candidates if face.size >= least and face.score >= self.detector.lowest_score]
+        likely = (face for face in candidates if face.score >= self.detector.lowest_score or face.landmarks is not None)
+        dominant = [face for face in likely if face.size >= least]
         return [max(dominant, key=lambda face: face.score)] if dominant else []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from facerecon.faces.center_pictures import letterbox
 from facerecon.faces.mtcnn import suppress as suppress_numpy
 from facerecon.faces.views import Candidates
 from facerecon.types import FaceReconError
+from tests.fakes import make_face
 
 TINY = CenterConfig(32, (32, 32, 32, 32), (1, 1, 1, 1), 32)
 FIVE = np.array([[-0.2, -0.15], [0.2, -0.15], [0.0, 0.05], [-0.15, 0.25], [0.15, 0.25]])
@@ -202,3 +205,10 @@ def test_a_missing_or_foreign_checkpoint_is_said(tmp_path):
         CenterDetector.from_pretrained(path=tmp_path)
     with pytest.raises(FaceReconError, match="2"):
         CenterDetector(RedSquares(), min_face=2)
+
+
+def test_landmarks_raise_and_lower_the_score_of_a_large_face_most(detector):
+    large, small = make_face(20, 20, 120, score=0.8), make_face(20, 20, 15, score=0.8)
+    good, bad = (tuple(detector.joint_score(face, error) for face in (large, small)) for error in (0.02, 0.3))
+    assert good[0] > good[1] > bad[1] > bad[0]
+    assert 0 < detector.joint_score(replace(large, score=0.0), 0.0) < detector.joint_score(replace(large, score=1.0), 0.0) < 1

@@ -107,11 +107,16 @@ def test_refining_moves_points_where_the_network_is_sure_and_nowhere_else(landma
     assert landmarker.refine(photo(), []) == []
 
 
-def test_an_uncertain_face_where_the_network_sees_none_is_left_out(landmarker):
+def test_scores_may_hear_what_the_landmarks_expect_to_be_off(landmarker):
     dark, face = np.zeros((200, 240, 3), np.uint8), replace(PLACES["face"], score=0.7)
-    assert landmarker.refine(dark, [face], threshold=0.85) == []
-    assert len(landmarker.refine(dark, [replace(face, score=0.9)], threshold=0.85)) == 1
-    assert len(landmarker.refine(photo(), [face], threshold=0.85)) == len(landmarker.refine(dark, [face])) == 1
+
+    def joint(seen, error):
+        assert seen.score == 0.7
+        return error
+
+    (lost,), (sure,) = landmarker.refine(dark, [face], joint), landmarker.refine(photo(), [face], joint)
+    assert lost.score > 3 * sure.score > 0
+    assert lost.landmarks is None and sure.landmarks is not None
 
 
 def test_where_detector_and_landmarks_agree_the_mean_is_taken(landmarker):

@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from facerecon.faces.refined import RefinedDetector
+from facerecon.faces.views import Candidates, ViewingDetector
 from tests.fakes import make_face
 
 
@@ -19,7 +21,7 @@ class Finder:
 class Mover:
     """Moves all points to the right by as much as the photo is wide."""
 
-    def refine(self, image, faces, threshold):
+    def refine(self, image, faces, joint_score):
         return [replace(face, points=face.points + (image.shape[1], 0)) for face in faces]
 
 
@@ -39,17 +41,77 @@ def test_where_no_face_is_found_no_weights_are_needed():
 
 
 class Listener:
-    """Notes from which score on a face needs no second opinion."""
+    """Notes how scores are to be joined."""
 
-    def refine(self, image, faces, threshold):
-        self.threshold = threshold
+    def refine(self, image, faces, joint_score):
+        self.joint_score = joint_score
         return faces
 
 
-def test_what_passes_below_the_detectors_threshold_is_judged_by_the_landmarks():
+def test_landmarks_have_a_say_where_the_detector_gives_them_one():
     finder, listener, image = Finder([make_face(10, 10, 40)]), Listener(), np.zeros((90, 120, 3), np.uint8)
     RefinedDetector(finder, listener).detect(image)
-    assert listener.threshold == 0.0
-    finder.threshold = 0.85
+    assert listener.joint_score is None
+    finder.joint_score = max
     RefinedDetector(finder, listener).detect_all([image])
-    assert listener.threshold == 0.85
+    assert listener.joint_score is max
+
+
+class Looker(ViewingDetector):
+    """Sees in each of its looks what it is told: places and scores."""
+
+    worth_verifying = 0.35
+
+    def __init__(self, *looks):
+        super().__init__(threshold=0.85, min_face=20)
+        self.looks = list(looks)
+
+    def look(self, views, smallest):
+        seen = self.looks.pop(0) if self.looks else []
+        faces = [make_face(*place) for place, _ in seen]
+        boxes, points = (np.array([getattr(face, name) for face in faces]) for name in ("box", "points"))
+        return [Candidates(boxes.reshape(-1, 4), points.reshape(-1, 5, 2), np.array([score for _, score in seen]))] * len(views)
+
+
+class Judge:
+    """Takes what is under 40 pixels for no face, and trusts its landmarks in whatever is over 60."""
+
+    def __init__(self):
+        self.asked = []
+
+    def refine(self, image, faces, joint_score):
+        self.asked.append(len(faces))
+        judged = [face if face.size > 40 else replace(face, score=0.01) for face in faces]
+        return [replace(face, landmarks=np.zeros((68, 2), np.float32)) if face.size > 60 else face for face in judged]
+
+
+PHOTO = np.zeros((320, 320, 3), np.uint8)
+
+
+def test_where_the_landmarks_see_no_face_the_detector_goes_on_looking():
+    looks = [((10, 10, 30), 0.9)], [((200, 200, 80), 0.9)]
+    assert [face.size for face in Looker(*looks).detect(PHOTO)] == [pytest.approx(30, abs=1)]
+    judge = Judge()
+    (found,) = RefinedDetector(Looker(*looks), judge).detect(PHOTO)
+    assert found.size > 60 and judge.asked[:2] == [1, 1]
+
+
+def test_a_doubtful_face_that_fills_the_photo_passes_where_its_landmarks_are_trusted():
+    doubtful = [((100, 100, 100), 0.4)]
+    assert Looker(doubtful).detect(PHOTO) == []
+    (found,) = RefinedDetector(Looker(doubtful), Judge()).detect(PHOTO)
+    assert found.score == pytest.approx(0.4) and found.landmarks is not None
+    assert RefinedDetector(Looker([((100, 100, 50), 0.4)]), Judge()).detect(PHOTO) == []
+
+
+def test_unlikely_candidates_are_not_judged():
+    judge = Judge()
+    RefinedDetector(Looker([((100, 100, 100), 0.9), ((20, 20, 50), 0.3)]), judge).detect(PHOTO)
+    assert judge.asked[0] == 1
+
+
+@pytest.mark.parametrize(("score", "turns"), [(0.8, False), (0.97, True)])
+def test_a_face_on_its_side_must_be_much_surer_than_one_upright(score, turns):
+    upright, turned = [((100, 100, 100), 0.7)], [((212, 212, 120), score)]
+    (found,) = Looker(upright, [], turned).detect(PHOTO)
+    assert found.score == pytest.approx(score if turns else 0.7)

@@ -39,9 +39,10 @@ class SceneBatches(Dataset):
 def enlarged(scene: Scene, size: int) -> Scene:
     """The photographed scene as a closer look has it, ``size`` pixels wide and high."""
     scale = size / scene.image.shape[0]
-    boxes = [((b + 0.5) * scale - 0.5).astype(np.float32) for b in scene.boxes]
-    points = [((p + 0.5) * scale - 0.5).astype(np.float32) for p in scene.points]
-    return Scene(cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_CUBIC), boxes, points, scene.ignored)
+    boxes, points, landmarks = (
+        [((p + 0.5) * scale - 0.5).astype(np.float32) for p in places] for places in (scene.boxes, scene.points, scene.landmarks)
+    )
+    return Scene(cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_CUBIC), boxes, points, scene.ignored, landmarks)
 
 
 def mirrored(scene: Scene) -> Scene:

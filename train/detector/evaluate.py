@@ -1,11 +1,12 @@
 """Face detectors side by side on the composed test.
 
-    python -m train.detector.evaluate --test runs/detector/test --detectors facerecon mtcnn
+    python -m train.detector.evaluate --test runs/detector/test --detectors facerecon+landmarks facerecon mtcnn
 
 Prints a table by size and turn, and the recall of each detector by group. A face is found when a box shares at
 least ``FOUND`` of the union with it; every further box is false. The error of the five points counts found faces
 over 24 pixels that are no profiles, in distances between the eyes; once as the detector gives them, once refined by the
-landmarks, as the pipeline has them. Times are medians over whole photos, a fifth of the scenes, at the detectors' own
+landmarks. ``+landmarks`` after a name means the detector as the pipeline has it, with landmarks that refine its points and have a
+say in which candidates are faces. Times are medians over whole photos, a fifth of the scenes, at the detectors' own
 smallest face, the detectors taking turns.
 """
 
@@ -15,6 +16,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ import torch
 
 from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.faces.landmarker import FaceLandmarker
+from facerecon.faces.refined import RefinedDetector
 from facerecon.types import Face, Image
 from train.detector.export import FOUND, overlaps_with
 from train.landmarks.data import read_image
@@ -31,6 +34,7 @@ from train.landmarks.data import read_image
 SMALLEST = 10  # pixels, of faces that the detectors look for
 TIMED = 5  # every so many scenes is timed
 ROWS = {"12-24 px": (0.0, 24.0), "24-60 px": (24.0, 60.0), "over 60 px": (60.0, np.inf)}
+WITH_LANDMARKS = "+landmarks"
 GROUPS = ("race", "age", "yaw", "pack")
 
 
@@ -51,7 +55,10 @@ class YuNet:
 def measure(
     detector: FaceDetector, images: list[Image], truth: list[dict], landmarker: FaceLandmarker | None = None
 ) -> dict:
-    """What a detector finds in all scenes; with a landmarker, how well that places the points as well."""
+    """What a detector finds in all scenes; with a landmarker, how well that places the points as well.
+
+    Of a ``RefinedDetector`` points are refined once, by itself.
+    """
     hits: dict[str, list[bool]] = defaultdict(list)
     groups: dict[str, list[bool]] = defaultdict(list)
     errors, refined, false, empty_false = [], [], [], []
@@ -68,7 +75,9 @@ def measure(
                 taken.add(best)
                 if known["size"] > 24 and known["facts"]["yaw"] != "profile":
                     errors.append(_point_error(known, faces[best]))
-                    if landmarker:
+                    if isinstance(detector, RefinedDetector):
+                        refined.append(errors[-1])
+                    elif landmarker:
                         refined.append(_point_error(known, landmarker.refine(image, [faces[best]])[0]))
         false.append(len(faces) - len(taken))
         if not scene["faces"]:
@@ -85,6 +94,11 @@ def measure(
         "refined_point_error_percent": 100 * float(np.mean(refined)) if refined else float("nan"),
         "groups": {name: (float(np.mean(values)), len(values)) for name, values in sorted(groups.items())},
     }
+
+
+def maker(name: str, threshold: float) -> Callable[..., FaceDetector]:
+    """What makes a detector by a name of the command line."""
+    return partial(create_detector, name.removesuffix(WITH_LANDMARKS), threshold, refine=name.endswith(WITH_LANDMARKS))
 
 
 def milliseconds(detectors: dict[str, FaceDetector], images: list[Image]) -> dict[str, float]:
@@ -152,7 +166,7 @@ def main() -> None:
     """The command line; prints Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test", type=Path, required=True, help="folder of train.detector.testset")
-    parser.add_argument("--detectors", nargs="+", default=["facerecon", "mtcnn"], help="names that create_detector knows")
+    parser.add_argument("--detectors", nargs="+", default=["facerecon", "mtcnn"], help=f"names that create_detector knows, with {WITH_LANDMARKS} or without")
     parser.add_argument("--yunet", help="OpenCV's face_detection_yunet file, to measure it as well")
     parser.add_argument("--threshold", type=float, default=0.85)
     parser.add_argument("--threads", type=int, default=2)
@@ -160,7 +174,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     images, truth = read_test(args.test)
-    makers = {name: partial(create_detector, name, args.threshold) for name in args.detectors}
+    makers = {name: maker(name, args.threshold) for name in args.detectors}
     if args.yunet:
         makers["yunet"] = lambda **_: YuNet(args.yunet, args.threshold)
     landmarker = FaceLandmarker.from_pretrained()

@@ -91,15 +91,20 @@ def overlaps_with(box: np.ndarray, known: np.ndarray) -> np.ndarray:
     return shared / ((box[2:] - box[:2]).prod() + (known[:, 2:] - known[:, :2]).prod(1) - shared)
 
 
-def _platt(logits: np.ndarray, true: np.ndarray) -> float:
-    """The slope of a logistic regression, by Newton's method."""
-    x = np.stack((logits, np.ones_like(logits)), 1)
-    weights = np.array([1.0, 0.0])
+def logistic(values: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Weights (D + 1,) of a logistic regression on (N, D) values, the constant last, by Newton's method."""
+    x = np.concatenate((values, np.ones((len(values), 1))), axis=1)
+    weights = np.eye(x.shape[1])[0]
     for _ in range(30):
         p = 1 / (1 + np.exp(-(x @ weights).clip(-30, 30)))
-        hessian = x.T @ (x * (p * (1 - p))[:, None]) + 1e-3 * np.eye(2)
+        hessian = x.T @ (x * (p * (1 - p))[:, None]) + 1e-3 * np.eye(len(weights))
         weights = weights + np.linalg.solve(hessian, x.T @ (true - p))
-    return float(np.clip(weights[0], 0.5, 4.0))
+    return weights
+
+
+def _platt(logits: np.ndarray, true: np.ndarray) -> float:
+    """The slope of a logistic regression."""
+    return float(np.clip(logistic(logits[:, None], true)[0], 0.5, 4.0))
 
 
 def main() -> None:

@@ -30,12 +30,14 @@ class Scene:
         boxes: (4,) each, pixels.
         points: (5, 2) each, pixels; the first is the eye at the left of the upright face.
         ignored: whether a face is too small or too hidden to count, for or against.
+        landmarks: (68, 2) each, pixels.
     """
 
     image: Image
     boxes: list[np.ndarray] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)
     ignored: list[bool] = field(default_factory=list)
+    landmarks: list[np.ndarray] = field(default_factory=list)
 
     def add(self, landmarks: np.ndarray) -> None:
         """Notes a face that was just put in front of all others."""
@@ -50,6 +52,7 @@ class Scene:
         if seen > 0.02 * area:
             self.boxes.append(box)
             self.points.append(five_points(landmarks))
+            self.landmarks.append(landmarks)
             self.ignored.append(area < TOO_SMALL**2 or seen < VISIBLE * area or not inside)
 
 

@@ -74,7 +74,7 @@ class Photos:
 
 
 class Crops:
-    """Stored crops, as ``train.landmarks.label`` and ``train.reconstruction.prerender`` write them.
+    """Stored crops, as ``train.landmarks.label``, ``train.reconstruction.prerender`` and ``train.detector.candidates`` write them.
 
     Args:
         folder: holds ``images.npy`` and ``labels.npz``.
@@ -147,9 +147,15 @@ class LandmarkBatches(Dataset):
         return self.sample(source.images[i], source.landmarks[i], rng)
 
     def sample(self, image: Image, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
-        """A photo under a random turn, zoom, shift, mirror and damage; landmarks in crop sides from the centre."""
+        """A photo under a random turn, zoom, shift, mirror and damage; landmarks in crop sides from the centre.
+
+        Of a picture whose landmarks are not a number, as it holds no face, the middle is taken.
+        """
         rough = rng.random() < 0.5  # half the crops as a first, rough look would cut them
-        matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, self.template)
+        if np.isfinite(landmarks).all():
+            matrix = similarity_from_points(points_from_landmarks(landmarks), self.size, self.template)
+        else:
+            matrix = np.c_[np.eye(2), np.subtract(self.size, image.shape[1::-1]) / 2]
         jitter = (18, 0.22, 0.07) if rough else (7, 0.08, 0.025)
         matrix = jittered_matrix(matrix, self.size, rng, *jitter)
         if rng.random() < 0.5:

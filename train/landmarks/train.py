@@ -50,6 +50,10 @@ def read_batches(args: argparse.Namespace, size: int, template: str) -> Landmark
     renders = [Crops(folder, limit=args.limit, aside=args.aside) for folder in args.renders]
     sources += renders
     shares += [tuple(share * len(part.images) / sum(len(r.images) for r in renders) for share in rendered) for part in renders]
+    if args.candidates:
+        sources.append(Crops(args.candidates, limit=args.limit))
+        others = [sum(share) for share in zip(*shares)]
+        shares.append(tuple(total * args.candidate_share / (1 - args.candidate_share) for total in others))
     empty = empty_pictures(args.empty, size, args.limit) if args.empty else None
     return LandmarkBatches(
         sources, size, args.batch, args.seed, tuple(zip(*shares)), args.steps, template, empty, degraded=args.degraded
@@ -123,6 +127,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--crops", type=Path, help="what train.landmarks.label wrote")
     parser.add_argument("--renders", nargs="*", type=Path, default=[], help="what train.reconstruction.prerender wrote")
     parser.add_argument("--empty", nargs="*", type=Path, help="folders of portraits, whose corners hold no face")
+    parser.add_argument("--candidates", type=Path, help="what train.detector.candidates wrote: faces and what was taken for one")
+    parser.add_argument("--candidate-share", type=float, default=0.2, help="of a batch")
     parser.add_argument("--shares", nargs=2, type=three, default=SHARES, help="true, seen and rendered: at first, at last")
     parser.add_argument(
         "--aside", type=float, default=1.0,

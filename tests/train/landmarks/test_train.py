@@ -106,6 +106,30 @@ def test_pictures_without_a_face_have_no_landmarks(packs):
     assert torch.isnan(truth).all()
 
 
+def test_what_was_taken_for_a_face_is_seen_around_its_middle_and_has_no_landmarks(packs, monkeypatch):
+    _, crops, _ = packs
+    images = np.zeros((1, 60, 60, 3), np.uint8)
+    images[0, 25:35, 25:35] = 255
+    np.save(crops / "images.npy", images)
+    np.savez(crops / "labels.npz", landmarks=np.full((1, 68, 2), np.nan, np.float32))
+    monkeypatch.setattr("train.landmarks.data.damage", lambda image, rng: image)
+    pictures, truth = LandmarkBatches([Crops(crops)], 32, 16)[0]
+    assert torch.isnan(truth).all()
+    weight = pictures[..., 0].double() / pictures[..., 0].double().sum((1, 2), keepdim=True)
+    rows = (weight.sum(2) * torch.arange(32)).sum(1)
+    assert abs(float(rows.mean()) - 15.5) < 2 and float(rows.std()) > 0.3
+
+
+def test_candidates_take_the_share_that_is_asked_for(packs):
+    photos, crops, _ = packs
+    args = trainer.parse(
+        ["landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), "--candidates", str(crops)]
+        + ["--candidate-share", "0.25"]
+    )
+    shares = trainer.read_batches(args, 32, "head").shares
+    assert shares.shape == (2, 5) and np.allclose(shares[:, -1] / shares.sum(1), 0.25)
+
+
 def found(points: torch.Tensor, log_spread: float = -4.0) -> Found:
     points = points.clone().requires_grad_()
     return Found(points, torch.full(points.shape[:2], log_spread, requires_grad=True), points, points)
@@ -130,6 +154,7 @@ def test_a_run_can_be_stopped_and_ends_in_a_network_that_ships(packs, tmp_path, 
     monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
     common = [
         "landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), str(crops), "--empty", str(portraits),
+        "--candidates", str(crops),
         "--batch", "4", "--workers", "0", "--muon", "--lr", "2e-3", "--warmup", "2", "--output",
     ]  # fmt: skip
     whole, broken = tmp_path / "whole", tmp_path / "broken"
