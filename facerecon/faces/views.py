@@ -22,7 +22,6 @@ _DOMINANT_SIZE = 1 / 6
 _HEAD_START = 0.01  # by which another look must do better
 _TURNED_HEAD_START = 2.0  # logits by which a turned one must: hardly a photo lies on its side or stands on its head
 
-
 Verify = Callable[[Image, list[Face]], list[Face]]  # a photo's candidates with scores, and perhaps points, that say more
 
 
@@ -73,7 +72,7 @@ class ViewingDetector(ABC):
 
     @property
     def worth_verifying(self) -> float:
-        """The score from which a second opinion is asked for, where there is one."""
+        """The score from which a second opinion is asked for on what dominates its photo, where there is one."""
         return self.lowest_score
 
     @abstractmethod
@@ -146,12 +145,24 @@ class _Search:
             face = _to_photo(box, five, float(score), back)
             if face.size >= self.detector.min_face and _is_plausible(face, self.image.shape):
                 faces.append(face)
-        if self.verify is not None:
-            faces = self.verify(self.image, [face for face in faces if face.score >= self.detector.worth_verifying])
-        faces = self._accepted(faces, 1 - doubt)
+        faces = self._accepted(self._verified(faces, 1 - doubt), 1 - doubt)
         score = max((face.score for face in faces), default=0.0)
         if score > self._score_to_beat(turned=bool(turns)):
             self.best, self._best_score = faces, score
+
+    def _verified(self, candidates: list[Face], threshold: float) -> list[Face]:
+        """The likely candidates with the scores that count; if none of these is enough, large unlikely ones as well."""
+        if self.verify is None:
+            return candidates
+        lowest = self.detector.lowest_score
+        faces = self.verify(self.image, [face for face in candidates if face.score >= lowest])
+        if any(face.score >= threshold for face in faces):
+            return faces
+        rest = (face for face in candidates if self.detector.worth_verifying <= face.score < lowest)
+        return faces + self.verify(self.image, [face for face in rest if self._dominates(face)])
+
+    def _dominates(self, face: Face) -> bool:
+        return face.size >= _DOMINANT_SIZE * min(self.image.shape[:2])
 
     def _score_to_beat(self, turned: bool) -> float:
         best = self._best_score
@@ -164,9 +175,8 @@ class _Search:
         faces = [face for face in candidates if face.score >= threshold]
         if faces:
             return faces
-        least = _DOMINANT_SIZE * min(self.image.shape[:2])
         likely = (face for face in candidates if face.score >= self.detector.lowest_score or face.landmarks is not None)
-        dominant = [face for face in likely if face.size >= least]
+        dominant = [face for face in likely if self._dominates(face)]
         return [max(dominant, key=lambda face: face.score)] if dominant else []
 
 
