@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -16,7 +17,7 @@ from batch.photo_task import PhotoTask, Settings
 from batch.place import Place
 from batch.ranks import Ranks
 from batch.same_person import with_shared_shape
-from batch.session import session
+from batch.session import follow, session
 from facerecon.demographics import RACES, check_demographics, notes
 from facerecon.output_names import CROP_SIDE, DENSE, FORMATS, PICTURES
 from facerecon.types import CROP_SCALE, UPSCALES, Demographics, FaceReconError, Mode
@@ -190,5 +191,6 @@ def do_photos(
         ranks, listing = Ranks.of_this_process(), find_photos(source, output, job.photos.recursive)
         device = ranks.device(job.engine.device)
         if same_person:
-            settings = with_shared_shape(settings, listing, Place(output), device, ranks, job.run.dry_run)
+            shown = partial(follow, job.run, what="the person")
+            settings = with_shared_shape(settings, listing, Place(output), device, ranks, job.run.dry_run, shown)
         run_task(PhotoTask(settings, device), listing, output, job, hint, tars)

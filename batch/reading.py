@@ -15,8 +15,8 @@ from facerecon.types import FaceReconError, Image
 logger = logging.getLogger("facerecon.batch")
 
 
-def read_photo(photo: Photo, max_side: int | None) -> Loaded:
-    """A photo, upright and at most ``max_side`` pixels long.
+def read_photo(photo: Photo, max_side: int | None, tell: bool = True) -> Loaded:
+    """A photo, upright and at most ``max_side`` pixels long; ``tell`` warns where that reduces it.
 
     Raises:
         FaceReconError: it must not or cannot be read.
@@ -24,16 +24,17 @@ def read_photo(photo: Photo, max_side: int | None) -> Loaded:
     if photo.refusal is not None:
         raise FaceReconError(photo.refusal)
     with local_file(photo) as path:
-        image = _shrink(load_image(path), max_side, path.name)
+        image = _shrink(load_image(path), max_side, path.name if tell else None)
         return Loaded(photo, image, focal_px_from_exif(path, image.shape[1]))
 
 
-def _shrink(image: Image, max_side: int | None, name: str) -> Image:
-    """A photo with its longer side at most ``max_side``, with a warning where that changes it."""
+def _shrink(image: Image, max_side: int | None, name: str | None) -> Image:
+    """A photo with its longer side at most ``max_side``, with a warning where that changes it and it has a name."""
     height, width = image.shape[:2]
     if max_side is None or max(height, width) <= max_side:
         return image
     factor = max_side / max(height, width)
     size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    logger.warning("%s is reduced from %d x %d to %d x %d.", name, width, height, *size)
+    if name is not None:
+        logger.warning("%s is reduced from %d x %d to %d x %d.", name, width, height, *size)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ class SharedShape:
 
 
 def with_shared_shape(
-    settings: Settings, photos: Iterable[Photo], place: Place, device: str, ranks: Ranks = Ranks(), dry: bool = False
-) -> Settings:
+    settings: Settings, photos: Iterable[Photo], place: Place, device: str, ranks: Ranks = Ranks(), dry: bool = False,
+    follow: Callable[[list[Photo]], Iterable[Photo]] = iter,
+) -> Settings:  # fmt: skip
     """The settings with the shape of the person whom all photos show.
 
     The shape is kept in ``person.json`` of the output folder and made anew when a photo, the
@@ -63,6 +64,7 @@ def with_shared_shape(
     Args:
         ranks: of several processes the first one measures, and the others wait for its file.
         dry: only look; a shape that is not there is a name for what would be measured.
+        follow: shows how far the measuring is, see ``batch.session.follow``.
 
     Raises:
         BusyError: another run writes to the place.
@@ -78,7 +80,7 @@ def with_shared_shape(
     with locked(place.home, ranks.member):
         shape = _read(file, key)
         if shape is None and ranks.rank == 0:
-            shape = _measure(task, photos, key)
+            shape = _measure(task, follow(photos), key)
             _write(place, file, shape)
         while shape is None:
             time.sleep(_PATIENCE_S)  # should the first process fail, the launcher stops this one, too
@@ -98,14 +100,14 @@ def _write(place: Place, file: Path, shape: SharedShape) -> None:
     place.save([file])
 
 
-def _measure(task: PhotoTask, photos: list[Photo], key: str) -> SharedShape:
+def _measure(task: PhotoTask, photos: Iterable[Photo], key: str) -> SharedShape:
     from facerecon.reconstruction.same_person import fuse_shapes
 
     task.pipeline.load(restoration=False)
     heads: list[Any] = []
     for photo in photos:
         try:
-            seen, given = read_photo(photo, task.max_side), task.given
+            seen, given = read_photo(photo, task.max_side, tell=False), task.given
             heads += task.pipeline.reconstruct(seen.image, given.demographics, False, given.faces, seen.focal_px, task.options)
         except Exception as error:  # whatever is wrong with one photo must not cost the others
             raise_if_full(error)

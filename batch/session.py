@@ -6,20 +6,21 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 from batch.options import BUSY, FAILED, STOPPED, RunOptions
 from facerecon.types import FaceReconError
 
 out, log = Console(), Console(stderr=True)
+Thing = TypeVar("Thing")
 
 
 class BusyError(FaceReconError):
@@ -132,6 +133,11 @@ class Reporter:
             "done": self.done, "skipped": self.skipped, "failed": self.failed, "total": self.total,
             "per_second": round(rate, 3), "seconds_left": left,
         }  # fmt: skip
+
+
+def follow(options: RunOptions, things: Sequence[Thing], what: str) -> Iterator[Thing]:
+    """The things one by one, with a bar that says how far that is; silent with ``--quiet`` or ``--json``."""
+    return track(things, description=what, console=log, disable=options.quiet or options.json, transient=True)
 
 
 def printable(name: str) -> str:

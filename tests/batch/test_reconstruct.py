@@ -179,3 +179,18 @@ def test_the_person_is_seen_as_the_photos_are_and_one_fault_costs_one_photo(run,
     result, out = run(*PLAIN, "--max-side", "64")
     assert result.exit_code == 0, result.output
     assert set(sizes) == {64} and json.loads((out / "person.json").read_text())["photos"] == 2
+    assert result.output.count("is reduced from") == 3  # once a photo, though each is read twice
+
+
+def test_measuring_the_person_can_be_followed(run):
+    _, out = run(*PLAIN)
+    (out / "person.json").unlink()
+    listing, settings, seen = find_photos(out.parent / "in", out), Settings(("reconstruction",), formats=(), pictures=()), []
+
+    def follow(photos):
+        for photo in photos:
+            seen.append((photo.relative, len(photos)))
+            yield photo
+
+    with_shared_shape(settings, listing, Place(str(out)), "cpu", follow=follow)
+    assert [total for _, total in seen] == [3, 3, 3] and len({name for name, _ in seen}) == 3
