@@ -71,7 +71,7 @@ class MtcnnCascade:
             found.append(self._cells(scores[0, :, :, 1], shifts[0], scale))
             scale *= _PYRAMID_STEP
         boxes = np.concatenate(found)
-        boxes = boxes[suppress(boxes[:, :4], boxes[:, 4], 0.7)][:_MOST_PROPOSALS]
+        boxes = boxes[suppress(boxes[:, :4], boxes[:, 4], 0.7, most=_MOST_PROPOSALS)]
         return _square(boxes[:, :4])
 
     def _cells(self, scores: np.ndarray, shifts: np.ndarray, scale: float) -> np.ndarray:
@@ -79,7 +79,7 @@ class MtcnnCascade:
         corner = np.stack((column, row, column, row), 1) * _STRIDE + (0, 0, _CELL, _CELL)
         boxes = corner / scale + shifts[column, row] * (_CELL / scale)
         boxes = np.concatenate((boxes, scores[column, row, None]), 1)
-        return boxes[suppress(boxes[:, :4], boxes[:, 4], 0.5)]
+        return boxes[suppress(boxes[:, :4], boxes[:, 4], 0.5, most=_MOST_PROPOSALS)]
 
     def _refined(self, image: Image, boxes: np.ndarray) -> np.ndarray:
         if len(boxes) == 0:
@@ -128,15 +128,15 @@ class MtcnnDetector(ViewingDetector):
         return Candidates(boxes[keep], points[keep], scores[keep])
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float, of_smaller: bool = False) -> np.ndarray:
-    """Non-maximum suppression: indices of the boxes (N, 4) to keep, best first.
+def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float, of_smaller: bool = False, most: float = math.inf) -> np.ndarray:
+    """Non-maximum suppression: indices of the boxes (N, 4) to keep, best first, at most ``most``.
 
     ``overlap`` is a share of the union, or of the smaller box.
     """
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-scores, kind="stable")
     keep = []
-    while len(order):
+    while len(order) and len(keep) < most:
         best, rest = order[0], order[1:]
         keep.append(best)
         corner0 = np.maximum(boxes[best, :2], boxes[rest, :2])

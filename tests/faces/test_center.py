@@ -176,6 +176,7 @@ def test_suppression_agrees_with_its_numpy_twin():
     for of_smaller in (False, True):
         kept = suppress(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, of_smaller)
         assert kept.tolist() == suppress_numpy(boxes, scores, 0.4, of_smaller).tolist()
+        assert kept.tolist()[:5] == suppress_numpy(boxes, scores, 0.4, of_smaller, most=5).tolist() and len(kept) > 5
     assert suppress(torch.zeros(0, 4), torch.zeros(0)).tolist() == []
 
 
