@@ -86,8 +86,7 @@ class CenterDetector(ViewingDetector):
 
     def joint_score(self, face: Face, error: float) -> float:
         """A candidate's score once landmarks were looked for in it, which expect to be off by ``error`` sizes of the face."""
-        score = min(max(face.score, 1e-6), 1 - 1e-6)
-        values = (math.log(score / (1 - score)), landmark_evidence(error, face.size), 1.0)
+        values = (logit(face.score), landmark_evidence(error, face.size), 1.0)
         return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(_JOINT, values))))
 
     def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:
@@ -129,12 +128,11 @@ class CenterDetector(ViewingDetector):
             members = [k for k, (_, box, _) in enumerate(candidates) if np.prod(box[2:] - box[:2]) < largest**2]
             if members:
                 logits, points = self._sight([candidates[k] for k in members], crop, face)
-                for k, logit, five in zip(members, logits.T, points):
-                    seen_by[k].append((logit, five))
+                for k, both, five in zip(members, logits.T, points):
+                    seen_by[k].append((both, five))
         out = [Candidates(seen.boxes, seen.points.copy(), seen.scores.copy()) for seen in found]
         for k, (v, i) in enumerate(places):
-            score = np.clip(found[v].scores[i], 1e-6, 1 - 1e-6)
-            logits = [np.log(score / (1 - score)), *(logit for both, _ in seen_by[k] for logit in both)]
+            logits = [logit(found[v].scores[i]), *(seen for both, _ in seen_by[k] for seen in both)]
             out[v].scores[i] = 1 / (1 + np.exp(-np.mean(logits)))
             certain = [points for both, points in seen_by[k] if both.min() > _SEEN]
             if certain:
@@ -191,6 +189,12 @@ class CenterDetector(ViewingDetector):
         inside = ((middle > -0.5) & (middle < torch.tensor([shape[1] - 0.5, shape[0] - 0.5]))).all(1)
         boxes, points, index = boxes[inside], points[inside], index[inside]
         return (boxes + 0.5) / scale - 0.5, (points + 0.5) / scale - 0.5, scores[index]
+
+
+def logit(score: float) -> float:
+    """Of a score in [0, 1], which is taken for neither end."""
+    score = min(max(float(score), 1e-6), 1 - 1e-6)
+    return math.log(score / (1 - score))
 
 
 def landmark_evidence(error: float, size: float) -> float:

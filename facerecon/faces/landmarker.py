@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from facerecon.faces.align import (
 )
 from facerecon.faces.landmark_network import MIRROR_68, LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.mouth import MouthReader
+from facerecon.faces.views import JointScore
 from facerecon.types import Face, FaceReconError, Image
 
 NAME = "landmarker"
@@ -110,9 +111,7 @@ class FaceLandmarker:
         sure = _confidence(points, spread)
         return Landmarks(points if self.mouth is None else self.mouth.settle(photos, points), spread, sure)
 
-    def refine(
-        self, image: Image, faces: Sequence[Face], joint_score: Callable[[Face, float], float] | None = None
-    ) -> list[Face]:
+    def refine(self, image: Image, faces: Sequence[Face], joint_score: JointScore | None = None) -> list[Face]:
         """The faces of a photo with better points and with landmarks, where those are to be trusted.
 
         Where detector and landmarks agree, their errors average out: the points are the mean. Where they do not, as on
@@ -127,7 +126,7 @@ class FaceLandmarker:
         if not faces:
             return []
         found = self.predict(image, faces, mirrored=False)
-        five, errors, out = points_from_landmarks(found.points), relative_error(found), []
+        five, errors, out = points_from_landmarks(found.points), relative_error(found.points, found.spread), []
         for i, (face, points, sure) in enumerate(zip(faces, five, found.confidence)):
             if joint_score is not None:
                 face = replace(face, score=joint_score(face, float(errors[i])))
@@ -174,17 +173,12 @@ def _build(config: dict) -> LandmarkerNetwork:
     return LandmarkerNetwork(LandmarkerConfig(**config))
 
 
-def relative_error(found: Landmarks) -> np.ndarray:
-    """(n,): the mean expected error of landmarks in sizes of the face."""
-    return found.spread.mean(1) / _size(found.points).clip(1e-6)
-
-
-def _size(points: np.ndarray) -> np.ndarray:
-    """(n,): the root of the area of the box round landmarks (n, 68, 2)."""
-    return np.sqrt((points.max(1) - points.min(1)).prod(1)) if len(points) else np.zeros(0)
+def relative_error(points: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(n,): the mean expected error, ``spread`` (n, 68), of landmarks (n, 68, 2) in sizes of the face."""
+    sides = points.max(1) - points.min(1) if len(points) else np.zeros((0, 2))
+    return spread.mean(1) / np.sqrt(sides.prod(1)).clip(1e-6)
 
 
 def _confidence(points: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    expected = spread.mean(1) / _size(points).clip(1e-6)
-    unlikely = (np.log(expected.clip(1e-9)) - math.log(GOOD_ERROR)) / _UNSURE
+    unlikely = (np.log(relative_error(points, spread).clip(1e-9)) - math.log(GOOD_ERROR)) / _UNSURE
     return np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in unlikely], np.float32)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from facerecon.faces.views import ViewingDetector
+from facerecon.faces.views import JointScore, ViewingDetector
 from facerecon.types import Face, Image
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class RefinedDetector:
 
     def detect_all(self, images: Sequence[Image]) -> list[list[Face]]:
         """The same for several photos; together where the detector can do that."""
-        if isinstance(self.detector, ViewingDetector):
-            return self.detector.detect_all(images, self._refined)
+        if isinstance(self.detector, ViewingDetector) and self.detector.joint_score is not None:
+            return self.detector.detect_all(images, partial(self._refined, joint_score=self.detector.joint_score))
         together = getattr(self.detector, "detect_all", None)
         found = together(images) if together else [self.detector.detect(image) for image in images]
         return [self._refined(image, faces) for image, faces in zip(images, found)]
 
-    def _refined(self, image: Image, faces: list[Face]) -> list[Face]:
-        return self.landmarker.refine(image, faces, getattr(self.detector, "joint_score", None)) if faces else []
+    def _refined(self, image: Image, faces: list[Face], joint_score: JointScore | None = None) -> list[Face]:
+        return self.landmarker.refine(image, faces, joint_score) if faces else []

@@ -22,6 +22,7 @@ _DOMINANT_SIZE = 1 / 6
 _HEAD_START = 0.01  # by which another look must do better
 _TURNED_HEAD_START = 2.0  # logits by which a turned one must: hardly a photo lies on its side or stands on its head
 
+JointScore = Callable[[Face, float], float]  # a candidate's score, given the error that its landmarks expect, in sizes of the face
 Verify = Callable[[Image, list[Face]], list[Face]]  # a photo's candidates with scores, and perhaps points, that say more
 
 
@@ -51,12 +52,14 @@ class ViewingDetector(ABC):
         worth_turning: photos in which no look saw anything of this score are not turned.
         later_doubt: share of the doubt that the threshold leaves to the first look and that later looks, which are chances
             to err as well, may have.
+        joint_score: what landmarks tell of candidates, where that is known; see :class:`facerecon.faces.refined.RefinedDetector`.
     """
 
     certain = 0.97
     dominant_score = 0.6
     worth_turning = 0.0
     later_doubt = 1.0
+    joint_score: JointScore | None = None
 
     def __init__(self, threshold: float = 0.85, min_face: int = 20) -> None:
         if not 0 < threshold < 1:

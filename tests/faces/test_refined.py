@@ -49,18 +49,21 @@ class Listener:
 
 
 def test_landmarks_have_a_say_where_the_detector_gives_them_one():
-    finder, listener, image = Finder([make_face(10, 10, 40)]), Listener(), np.zeros((90, 120, 3), np.uint8)
-    RefinedDetector(finder, listener).detect(image)
+    listener, looks = Listener(), [((100, 100, 100), 0.9)]
+    RefinedDetector(Finder([make_face(10, 10, 40)]), listener).detect(PHOTO)
     assert listener.joint_score is None
-    finder.joint_score = max
-    RefinedDetector(finder, listener).detect_all([image])
-    assert listener.joint_score is max
+    deaf = Looker(looks)
+    deaf.joint_score = None
+    RefinedDetector(deaf, listener).detect(PHOTO)
+    assert listener.joint_score is None
+    RefinedDetector(Looker(looks), listener).detect_all([PHOTO])
+    assert listener.joint_score == Looker.joint_score
 
 
 class Looker(ViewingDetector):
     """Sees in each of its looks what it is told: places and scores."""
 
-    worth_verifying = 0.35
+    worth_verifying, joint_score = 0.35, staticmethod(max)
 
     def __init__(self, *looks):
         super().__init__(threshold=0.85, min_face=20)

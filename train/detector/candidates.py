@@ -30,9 +30,8 @@ from facerecon.faces.landmarker import TEMPLATE, FaceLandmarker
 from facerecon.faces.views import Candidates
 from facerecon.types import FaceReconError, Image
 from train.detector.config import CONFIGS
-from train.detector.data import enlarged
-from train.detector.export import ALONE, FOUND, overlaps_with
-from train.detector.photograph import photograph
+from train.detector.data import composed_side, photographed
+from train.detector.export import ALONE, FOUND, is_face, overlaps_with
 from train.detector.scenes import KINDS, Composer, Scene
 from train.detector.sources import Backgrounds, FaceMixture
 
@@ -67,8 +66,7 @@ class CandidateCutter:
         return out
 
     def _wrong(self, scene: Scene, found: Candidates) -> list[Crop]:
-        known = np.array(scene.boxes, np.float32).reshape(-1, 4)
-        wrong = [i for i in np.argsort(-found.scores) if found.scores[i] >= LIKELY and not (overlaps_with(found.boxes[i], known) > APART).any()]
+        wrong = [i for i in np.argsort(-found.scores) if found.scores[i] >= LIKELY and is_face(found.boxes[i], scene, APART) is False]
         five = found.points[wrong[:MOST_WRONG]]
         if not len(five):
             return []
@@ -88,10 +86,7 @@ class CandidateCutter:
 def composed_scene(composer: Composer, rng: np.random.Generator) -> Scene:
     """A scene as the detector's training has them, photographed once."""
     config = CONFIGS["small"]
-    side = int(rng.choice(config.composed)) if rng.random() < config.closer else config.size
-    scene = composer.scene(rng, side)
-    scene.image = photograph(scene.image, rng)
-    return scene if side == config.size else enlarged(scene, config.size)
+    return photographed(composer.scene(rng, composed_side(config, rng)), config.size, rng)
 
 
 def empty_half(photos: list[Path], crops: list[Path], backgrounds: list[Path]) -> Composer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from train.detector.config import TrainConfig
 from train.detector.losses import Targets
 from train.detector.photograph import photograph
 from train.detector.scenes import Composer, Scene
+from train.landmarks.network import MIRROR_68
 
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
 
@@ -27,13 +30,21 @@ class SceneBatches(Dataset):
         rng = np.random.default_rng((self.seed, self.rank, step))
         scenes = []
         for _ in range(self.config.scenes):
-            side = int(rng.choice(self.config.composed)) if rng.random() < self.config.closer else self.config.size
-            scene = self.composer.scene(rng, side)
+            scene = self.composer.scene(rng, composed_side(self.config, rng))
             for view in range(self.config.views):
-                seen = mirrored(scene) if view % 2 else scene
-                seen = Scene(photograph(seen.image, rng), seen.boxes, seen.points, seen.ignored)
-                scenes.append(seen if side == self.config.size else enlarged(seen, self.config.size))
+                scenes.append(photographed(mirrored(scene) if view % 2 else scene, self.config.size, rng))
         return collate(scenes)
+
+
+def composed_side(config: TrainConfig, rng: np.random.Generator) -> int:
+    """How large a scene is composed, pixels: as it is to be, or smaller, to be enlarged."""
+    return int(rng.choice(config.composed)) if rng.random() < config.closer else config.size
+
+
+def photographed(scene: Scene, size: int, rng: np.random.Generator) -> Scene:
+    """A photo of the scene, enlarged where that is not ``size`` pixels wide and high."""
+    scene = replace(scene, image=photograph(scene.image, rng))
+    return scene if scene.image.shape[0] == size else enlarged(scene, size)
 
 
 def enlarged(scene: Scene, size: int) -> Scene:
@@ -50,7 +61,8 @@ def mirrored(scene: Scene) -> Scene:
     width = scene.image.shape[1]
     boxes = [np.array([width - 1 - b[2], b[1], width - 1 - b[0], b[3]], np.float32) for b in scene.boxes]
     points = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[_MIRRORED_POINTS] for p in scene.points]
-    return Scene(np.ascontiguousarray(scene.image[:, ::-1]), boxes, points, scene.ignored)
+    landmarks = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[MIRROR_68.numpy()] for p in scene.landmarks]
+    return Scene(np.ascontiguousarray(scene.image[:, ::-1]), boxes, points, scene.ignored, landmarks)
 
 
 def collate(scenes: list[Scene]) -> tuple[Tensor, Targets]:

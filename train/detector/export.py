@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from facerecon.quantization import compress
-from facerecon.faces.center import CenterDetector, build
+from facerecon.faces.center import CenterDetector, build, logit
 from facerecon.faces.center_network import CenterNetwork
 from facerecon.faces.views import Candidates
 from train.detector.config import CONFIGS
@@ -76,12 +76,21 @@ def export(trained: Path, output: Path, slope: float, shift: float) -> Path:
 
 def _judged(scene: Scene, found: Candidates) -> Iterator[tuple[float, bool]]:
     """Each candidate's logit, and whether it is a face; those on ignored faces are left out."""
-    known = np.array(scene.boxes, np.float32).reshape(-1, 4)
-    for box, score in zip(found.boxes, found.scores.clip(1e-6, 1 - 1e-6)):
-        shares = overlaps_with(box, known)
-        true = bool(len(known)) and shares.max() >= FOUND
-        if not true or not scene.ignored[int(shares.argmax())]:
-            yield float(np.log(score / (1 - score))), true
+    for box, score in zip(found.boxes, found.scores):
+        true = is_face(box, scene)
+        if true is not None:
+            yield logit(score), true
+
+
+def is_face(box: np.ndarray, scene: Scene, apart: float = FOUND) -> bool | None:
+    """Whether a box (4,) is a face of the scene; None on one that is ignored, and where it shares more than ``apart`` with one."""
+    if not scene.boxes:
+        return False
+    shares = overlaps_with(box, np.array(scene.boxes, np.float32))
+    best = int(shares.argmax())
+    if shares[best] >= FOUND:
+        return None if scene.ignored[best] else True
+    return None if shares[best] > apart else False
 
 
 def overlaps_with(box: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from facerecon.faces.center import CenterDetector, landmark_evidence
+from facerecon.faces.center import CenterDetector, landmark_evidence, logit
 from facerecon.faces.landmarker import FaceLandmarker, relative_error
 from facerecon.faces.views import Candidates
 from train.detector.candidates import APART, LIKELY, SCENES, composed_scene, empty_half
-from train.detector.export import FOUND, THRESHOLD, logistic, overlaps_with
+from train.detector.export import THRESHOLD, is_face, logistic
 from train.detector.scenes import Composer, Scene
 
 FALSE_SHARE = 0.03  # of scenes without a face that may have a box at the default threshold
@@ -30,20 +30,14 @@ SEED = 990_002  # of scenes that nothing was trained on
 
 def judged(scene: Scene, found: Candidates, landmarker: FaceLandmarker) -> np.ndarray:
     """Of a scene's likely candidates that surely are a face or none (N, 3): logit, what landmarks say, whether a face."""
-    known, rows = np.array(scene.boxes, np.float32).reshape(-1, 4), []
-    likely = np.flatnonzero(found.scores >= LIKELY)
-    if not len(likely):
+    likely = [(i, true) for i in np.flatnonzero(found.scores >= LIKELY) if (true := is_face(found.boxes[i], scene, APART)) is not None]
+    if not likely:
         return np.zeros((0, 3))
-    seen = landmarker.predict(scene.image, list(found.points[likely]), mirrored=False)
-    for i, error in zip(likely, relative_error(seen)):
-        shares = overlaps_with(found.boxes[i], known)
-        best = int(shares.argmax()) if len(known) else -1
-        true = best >= 0 and shares[best] >= FOUND
-        if (true and not scene.ignored[best]) or best < 0 or shares[best] <= APART:
-            score = float(np.clip(found.scores[i], 1e-6, 1 - 1e-6))
-            size = float(np.sqrt((found.boxes[i, 2:] - found.boxes[i, :2]).prod()))
-            rows.append((np.log(score / (1 - score)), landmark_evidence(float(error), size), float(true)))
-    return np.array(rows).reshape(-1, 3)
+    seen, rows = landmarker.predict(scene.image, [found.points[i] for i, _ in likely], mirrored=False), []
+    for (i, true), error in zip(likely, relative_error(seen.points, seen.spread)):
+        size = float(np.sqrt((found.boxes[i, 2:] - found.boxes[i, :2]).prod()))
+        rows.append((logit(found.scores[i]), landmark_evidence(float(error), size), float(true)))
+    return np.array(rows)
 
 
 def joint_weights(composer: Composer, detector: CenterDetector, landmarker: FaceLandmarker, scenes: int) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from tests.train.detector.test_scenes import landmarks_68
 from train.detector import candidates
 from train.detector.boxes import face_box, five_points
 from train.detector.candidates import MOST_RIGHT, MOST_WRONG, STORED, CandidateCutter
-from train.detector.data import enlarged
+from train.detector.data import enlarged, mirrored
 from train.detector.scenes import Scene
 
 HIDDEN = landmarks_68((250, 60), 50)
@@ -72,11 +72,11 @@ def test_one_scene_full_of_mistakes_is_not_everything(one_look):
     assert sum(np.isfinite(landmarks).all() for _, landmarks in crops) <= MOST_RIGHT
 
 
-def test_landmarks_follow_a_scene_that_is_enlarged():
-    scene = OneScene().scene(None, 320)
-    grown = enlarged(scene, 640)
-    assert np.allclose(face_box(grown.landmarks[0]), grown.boxes[0], atol=1e-3)
-    assert len(grown.landmarks) == len(scene.landmarks) == 2
+@pytest.mark.parametrize("seen", [lambda scene: enlarged(scene, 640), mirrored])
+def test_landmarks_follow_a_scene_that_is_enlarged_or_mirrored(seen):
+    scene = seen(OneScene().scene(None, 320))
+    for landmarks, box, points in zip(scene.landmarks, scene.boxes, scene.points, strict=True):
+        assert np.allclose(face_box(landmarks), box, atol=1e-3) and np.allclose(five_points(landmarks), points, atol=1e-3)
 
 
 def test_a_detector_without_any_finding_is_told(monkeypatch, tmp_path):
