@@ -13,6 +13,8 @@ from facerecon.types import FaceReconError
 
 Network = TypeVar("Network", bound=nn.Module)
 
+_BFLOAT16_UNITS = "_is_amx_tile_supported", "_is_avx512_bf16_supported"  # of torch.cpu
+
 
 def resolve_device(name: str = "auto") -> torch.device:
     """``"auto"`` takes a GPU where there is one; otherwise a torch device name.
@@ -32,10 +34,10 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where convolutions gain by it (GPUs, CPUs with AMX), float32 elsewhere."""
+    """bfloat16 where convolutions gain by it (GPUs, CPUs with AMX or AVX512-BF16), float32 elsewhere."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
+    if device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in _BFLOAT16_UNITS):
         return torch.bfloat16
     return torch.float32
 
@@ -56,21 +58,32 @@ def to_fast(network: Network, device: torch.device, dtype: torch.dtype | None = 
 # oneDNN as `torch.compile` calls it, which brings the weights into its own order once instead of at every call.
 _REORDER = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)
 _CONVOLVE = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+_MOST_ORDERS = 8  # of a layer's weights that are kept: every shape of picture may want its own
 
 
 class _OrderedConv2d(nn.Conv2d):
     """A convolution that keeps its weights in the order that the CPU likes: for single small pictures that is most of the time."""
 
-    _ordered: Tensor | None = None
+    _ordered: dict[torch.Size, Tensor] | None = None  # by shape of the picture, the one used last at the end
 
     def forward(self, x: Tensor) -> Tensor:
         """As ``nn.Conv2d``."""
         if x.dtype != self.weight.dtype or not torch.is_inference_mode_enabled():
             return super().forward(x)
         where = self.padding, self.stride, self.dilation, self.groups
+        return _CONVOLVE(x, self._weights_for(x.shape, where), self.bias, *where, "none", [], "")
+
+    def _weights_for(self, shape: torch.Size, where: tuple) -> Tensor:
+        """The weights in the order for pictures of a shape: in another one they would be brought to it at every call."""
         if self._ordered is None:
-            self._ordered = _REORDER(self.weight.to_mkldnn(), *where, list(x.shape))
-        return _CONVOLVE(x, self._ordered, self.bias, *where, "none", [], "")
+            self._ordered = {}
+        ordered = self._ordered.pop(shape, None)
+        if ordered is None:
+            ordered = _REORDER(self.weight.to_mkldnn(), *where, list(shape))
+        self._ordered[shape] = ordered
+        if len(self._ordered) > _MOST_ORDERS:
+            self._ordered.pop(next(iter(self._ordered)), None)
+        return ordered
 
     def __getstate__(self) -> dict:
         """Without what cannot be copied."""

@@ -41,6 +41,38 @@ def test_a_fast_network_says_the_same_at_all_sizes_and_can_be_copied_and_cast():
         assert torch.allclose(copy.deepcopy(fast).float()(picture.float()), plain.float()(picture.float()))
 
 
+def test_weights_are_ordered_once_for_every_shape_and_not_for_ever():
+    layer = to_fast(nn.Conv2d(3, 8, 3, padding=1), torch.device("cpu"), torch.bfloat16)
+    if type(layer) is nn.Conv2d:
+        pytest.skip("this torch cannot order weights")
+    with torch.inference_mode():
+        for _ in range(3):
+            for size in (16, 32):
+                layer(torch.ones(1, 3, size, size).bfloat16())
+        kept = dict(layer._ordered)
+        assert [shape[-1] for shape in kept] == [16, 32]
+        layer(torch.ones(1, 3, 16, 16).bfloat16())
+        assert all(layer._ordered[shape] is weights for shape, weights in kept.items())
+        for size in range(33, 60):
+            layer(torch.ones(1, 3, size, size).bfloat16())
+        assert len(layer._ordered) < 12 and 59 in {shape[-1] for shape in layer._ordered}
+
+
+@pytest.mark.parametrize("unit", ["_is_amx_tile_supported", "_is_avx512_bf16_supported"])
+def test_processors_that_multiply_bfloat16_do_so(unit, monkeypatch):
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
+    assert fast_dtype(torch.device("cpu")) == torch.float32
+    monkeypatch.setattr(torch.cpu, unit, lambda: True, raising=False)
+    assert fast_dtype(torch.device("cpu")) == torch.bfloat16
+
+
+def test_a_torch_that_does_not_know_the_probes_takes_float32(monkeypatch):
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.delattr(torch.cpu, probe, raising=False)
+    assert fast_dtype(torch.device("cpu")) == torch.float32
+
+
 def test_a_fast_network_still_has_gradients():
     fast = to_fast(nn.Conv2d(3, 8, 3), torch.device("cpu"), torch.bfloat16)
     fast(torch.ones(1, 3, 8, 8).bfloat16()).sum().backward()

@@ -23,6 +23,7 @@ NAME = "detector"
 _FIRST_LONGEST, _SECOND_LONGEST = 480, 1280  # long side of the first look and of the closer one, pixels
 _CLOSER = 8 / 3  # the closer look is at most so many times larger
 _SMALL, _HINT = 20.0, 0.02  # a face smaller than that in the first look, and at least that likely, deserves the closer one
+_AROUND = 2.0  # sizes of such a face that the closer look sees on all sides of it
 _TINY = 12.0  # who asks for faces smaller than that in the first look gets the closer one anyway
 _MOST_CANDIDATES = 400
 _OVERLAP, _ALIKE = 0.4, 0.65  # shares of the union: two faces have less, two sights of one face more
@@ -92,29 +93,42 @@ class CenterDetector(ViewingDetector):
     def look(self, views: list[Image], smallest: list[float]) -> list[Candidates]:
         """What is in each view; see :meth:`ViewingDetector.look`."""
         scales = [min(1.0, _FIRST_LONGEST / max(view.shape[:2])) for view in views]
-        seen = self._see([resized(view, scale) for view, scale in zip(views, scales)], scales)
+        pictures = [resized(view, scale) for view, scale in zip(views, scales)]
+        seen = self._see(pictures, scales)
         closer = [self._closer(view, found, scale, least) for view, found, scale, least in zip(views, seen, scales, smallest)]
-        again = [i for i, scale in enumerate(closer) if scale]
+        again = [(i, *look) for i, look in enumerate(closer) if look]
         if again:
-            second = self._see([resized(views[i], closer[i]) for i in again], [closer[i] for i in again])
-            for i, found in zip(again, second):
+            second = self._see([resized(views[i][part], scale) for i, scale, part in again], [scale for _, scale, _ in again])
+            for (i, _, (rows, columns)), (boxes, points, scores) in zip(again, second):
+                corner = torch.tensor([columns.start, rows.start])
+                found = boxes + corner.repeat(2), points + corner, scores
                 seen[i] = tuple(torch.cat(both) for both in zip(seen[i], found))
-        confirmed = self._confirmed(views, [_merged(*found, least) for found, least in zip(seen, smallest)])
+        sources = list(zip(views, pictures, scales))
+        confirmed = self._confirmed(sources, [_merged(*found, least) for found, least in zip(seen, smallest)])
         return [_without_nested(found) for found in confirmed]
 
-    def _closer(self, view: Image, found: tuple[Tensor, Tensor, Tensor], scale: float, smallest: float) -> float:
-        """The scale of a closer look, 0 where none is needed."""
+    def _closer(
+        self, view: Image, found: tuple[Tensor, Tensor, Tensor], scale: float, smallest: float
+    ) -> tuple[float, tuple[slice, slice]] | None:
+        """The scale of a closer look and the rows and columns of the view that it is worth, None where it is not needed."""
         closest = min(_CLOSER * scale, _SECOND_LONGEST / max(view.shape[:2]))
+        height, width = view.shape[:2]
         if smallest * scale < _TINY:
-            return closest
+            return closest, (slice(0, height), slice(0, width))
         boxes, _, scores = found
         sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp_min(0).sqrt()
-        if not ((sizes * scale < _SMALL) & (sizes > 0.7 * smallest) & (scores > _HINT)).any():
-            return 0.0
-        return closest
+        small = (sizes * scale < _SMALL) & (sizes > 0.7 * smallest) & (scores > _HINT)
+        if not small.any():
+            return None
+        margin = _AROUND * sizes[small, None]
+        x0, y0 = (boxes[small, :2] - margin).amin(0).floor().int().clamp_min(0).tolist()
+        x1, y1 = (boxes[small, 2:] + margin).amax(0).ceil().int().tolist()
+        return closest, (slice(y0, min(y1, height)), slice(x0, min(x1, width)))
 
-    def _confirmed(self, views: list[Image], found: list[Candidates]) -> list[Candidates]:
+    def _confirmed(self, sources: list[tuple[Image, Image, float]], found: list[Candidates]) -> list[Candidates]:
         """Every likely candidate set upright, brought to two sizes, a large one to one, and seen again, with its mirror image.
+
+        ``sources`` are views, the pictures of the first look and how large these are beside the views.
 
         A face stays one, most others do not: the mean of the logits is the score. The points are the mean of those of
         the closer sights.
@@ -122,7 +136,7 @@ class CenterDetector(ViewingDetector):
         places = [(v, i) for v, seen in enumerate(found) for i in np.flatnonzero(seen.scores >= _DOUBT)[:_MOST_CONFIRMED]]
         if not places:
             return found
-        candidates = [(views[v], found[v].boxes[i], found[v].points[i]) for v, i in places]
+        candidates = [(sources[v], found[v].boxes[i], found[v].points[i]) for v, i in places]
         seen_by: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in candidates]  # logits (2,) and points (5, 2)
         for crop, face, largest in _SIGHTS:
             members = [k for k, (_, box, _) in enumerate(candidates) if np.prod(box[2:] - box[:2]) < largest**2]
@@ -140,15 +154,17 @@ class CenterDetector(ViewingDetector):
         return out
 
     def _sight(
-        self, candidates: list[tuple[Image, np.ndarray, np.ndarray]], side: int, face: float
+        self, candidates: list[tuple[tuple[Image, Image, float], np.ndarray, np.ndarray]], side: int, face: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidates (view, box, points) in crops of so many pixels, the face ``face`` pixels large.
+        """Candidates (source, box, points) in crops of so many pixels, the face ``face`` pixels large.
+
+        One that the first look's picture shows large enough is cut out of that, which is much less work.
 
         Returns:
             Logits (2, N), straight and mirrored; points (N, 5, 2), the mean of both, in pixels of the view.
         """
         matrices = [upright(box, points, side, face) for _, box, points in candidates]
-        crops = [warp(view, matrix, side, cv2.BORDER_CONSTANT) for (view, *_), matrix in zip(candidates, matrices)]
+        crops = [_cut(*source, matrix, side) for (source, *_), matrix in zip(candidates, matrices)]
         logits, points = of_middle(self.forward([*crops, *(crop[:, ::-1] for crop in crops)], side, side), side, face)
         straight, mirrored = points.unflatten(0, (2, -1)).numpy()
         mean = (straight + (mirrored * (-1, 1) + (side - 1, 0))[:, _MIRRORED_POINTS]) / 2
@@ -189,6 +205,15 @@ class CenterDetector(ViewingDetector):
         inside = ((middle > -0.5) & (middle < torch.tensor([shape[1] - 0.5, shape[0] - 0.5]))).all(1)
         boxes, points, index = boxes[inside], points[inside], index[inside]
         return (boxes + 0.5) / scale - 0.5, (points + 0.5) / scale - 0.5, scores[index]
+
+
+def _cut(view: Image, picture: Image, scale: float, matrix: np.ndarray, side: int) -> Image:
+    """The crop (side, side, 3) of a view by a (2, 3) matrix, out of the picture of it that is ``scale`` times as large where that is fine enough."""
+    if math.sqrt(abs(np.linalg.det(matrix[:, :2]))) > scale:
+        return warp(view, matrix, side, cv2.BORDER_CONSTANT)
+    linear = matrix[:, :2] / scale  # pixel centres lie half a pixel from the corner in both
+    shift = matrix[:, 2:] + 0.5 * (linear - matrix[:, :2]) @ np.ones((2, 1))
+    return warp(picture, np.concatenate((linear, shift), 1), side, cv2.BORDER_CONSTANT)
 
 
 def logit(score: float) -> float:

@@ -79,7 +79,7 @@ class CenterNetwork(nn.Module):
         """What each cell sees.
 
         Args:
-            patches: (B, 48, H / 4, W / 4), see :func:`patches_of`; H and W multiples of 64.
+            patches: (B, 48, H / 4, W / 4), see :func:`patches_of`; H and W multiples of 8.
 
         Returns:
             (B, N, 15) float32 for the N cells of all strides, row by row, finest first: logit of the confidence;
@@ -92,7 +92,8 @@ class CenterNetwork(nn.Module):
             x = stage(x)
             maps.append(lateral(x))
         for i in range(len(maps) - 2, -1, -1):
-            maps[i] = maps[i] + F.interpolate(maps[i + 1], scale_factor=2.0, mode="nearest")
+            height, width = maps[i].shape[-2:]
+            maps[i] = maps[i] + F.interpolate(maps[i + 1], scale_factor=2.0, mode="nearest")[..., :height, :width]
         seen = [self._look(mix, level) for mix, level in zip(self.mix, maps)]
         cells = torch.cat([level.permute(0, 2, 3, 1).flatten(1, 2) for level in seen], dim=1)
         # Pixels want more digits than bfloat16 has.
@@ -115,7 +116,7 @@ def cell_centers(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Centres (N, 2), x and y in pixels, and strides (N,) of the cells, in the network's order."""
     centers, strides = [], []
     for stride in STRIDES:
-        y, x = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
+        y, x = torch.meshgrid(torch.arange(-(-height // stride)), torch.arange(-(-width // stride)), indexing="ij")
         centers.append((torch.stack((x, y), -1).reshape(-1, 2) + 0.5) * stride - 0.5)
         strides.append(torch.full((len(centers[-1]),), float(stride)))
     return torch.cat(centers), torch.cat(strides)

@@ -37,7 +37,7 @@ class _FromPhotos(nn.Module):
 def export_onnx(network: CenterNetwork, path: str | Path) -> Path:
     """Writes a network as one ONNX file, whole or not at all.
 
-    Its input is ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 64; its output ``cells`` (B, N, 15)
+    Its input is ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 8; its output ``cells`` (B, N, 15)
     float32, which :func:`facerecon.faces.center_network.decode` turns into boxes and points.
 
     Args:
@@ -77,7 +77,7 @@ def largest_difference(network: CenterNetwork, path: str | Path, seed: int = 0) 
     """Largest difference between the cells of a float32 network and those of its ONNX file, over random photos of two sizes."""
     session, rng = open_session(path, *_KIND), np.random.default_rng(seed)
     truth, worst = _FromPhotos(copy.deepcopy(network).float().cpu().eval()), 0.0
-    for shape in ((2, 64, 128, 3), (1, 192, 64, 3)):
+    for shape in ((2, 64, 128, 3), (1, 200, 72, 3)):
         images = rng.integers(0, 256, shape, dtype=np.uint8)
         with torch.inference_mode():
             cells = truth(torch.from_numpy(images)).numpy()

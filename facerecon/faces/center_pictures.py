@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facerecon.faces.center_network import STRIDES, cell_centers, decode, overlaps
+from facerecon.faces.center_network import cell_centers, decode, overlaps
 from facerecon.types import Image
 
 _GREY = 128  # what lies beside a picture in its letterbox
+_WHOLE = 32  # a letterbox's sides are multiples of it: the fewer sizes, the more photos go together, the more grey is looked at as well
 _HERE = 0.4  # share of the union with the middle of a crop from which a cell speaks of the candidate there
 _NOTHING = -6.0  # logit where no cell does
 
@@ -33,9 +34,8 @@ def grid(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def canvas(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The letterbox of a picture: the next multiples of the coarsest stride."""
-    coarsest = STRIDES[-1]
-    return -(-shape[0] // coarsest) * coarsest, -(-shape[1] // coarsest) * coarsest
+    """The letterbox of a picture: the next multiples of ``_WHOLE``."""
+    return -(-shape[0] // _WHOLE) * _WHOLE, -(-shape[1] // _WHOLE) * _WHOLE
 
 
 def resized(view: Image, scale: float) -> Image:

@@ -93,12 +93,16 @@ def large_looks(detector):
 
 def test_small_faces_get_a_closer_look_and_only_they():
     detector = CenterDetector(RedSquares(), min_face=20, dtype=torch.float32)
-    (face,) = detector.detect(photo(480, 640, 300, 200, 22))
-    assert face.score > 0.97 and abs(face.size - 22) < 1.5
-    assert large_looks(detector) == [(384, 512), (960, 1280)]
+    for x, y in ((300, 200), (0, 3), (617, 457)):
+        detector.network.pictures.clear()
+        (face,) = detector.detect(photo(480, 640, x, y, 22))
+        assert face.score > 0.97 and abs(face.size - 22) < 1.5
+        assert np.abs((face.box[:2] + face.box[2:]) / 2 - (x + 10.5, y + 10.5)).max() < 1.0
+        first, closer = large_looks(detector)
+        assert first == (384, 480) and max(closer) <= 256, "only what lies round it is enlarged"
     detector.network.pictures.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert large_looks(detector) == [(384, 512)]
+    assert large_looks(detector) == [(384, 480)]
 
 
 def test_who_asks_for_tiny_faces_gets_the_closer_look(detector):
@@ -106,7 +110,7 @@ def test_who_asks_for_tiny_faces_gets_the_closer_look(detector):
     assert face.score > 0.97 and abs(face.size - 14) < 1.5
     detector.network.pictures.clear()
     detector.detect(photo(480, 640, 300, 200, 60))
-    assert large_looks(detector) == [(384, 512), (960, 1280)]
+    assert large_looks(detector) == [(384, 480), (960, 1280)]
 
 
 def test_later_looks_must_be_surer(detector):
@@ -151,6 +155,23 @@ def test_the_same_network_sees_a_shifted_photo_shifted():
     with torch.inference_mode():
         a, b = (network(patches_of(torch.from_numpy(c)))[0, :4096].unflatten(0, (64, 64)) for c in (canvas, shifted))
     assert torch.allclose(a[20:44, 20:44], b[20:44, 28:52], atol=2e-3)
+
+
+def test_a_picture_need_not_be_a_multiple_of_the_coarsest_stride():
+    torch.manual_seed(0)
+    network = CenterNetwork(TINY).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    image = np.full((1, 320, 384, 3), 128, np.uint8)
+    image[:, 40:104, 70:150] = np.random.default_rng(0).integers(0, 256, (1, 64, 80, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        whole, part = (network(patches_of(torch.from_numpy(np.ascontiguousarray(i)))) for i in (image, image[:, :296, :328]))
+    centers, strides = cell_centers(296, 328)
+    assert part.shape == (1, len(centers), 15) and len(centers) == 37 * 41 + 19 * 21 + 10 * 11 + 5 * 6
+    kept = {(float(s), *c.tolist()): k for k, (c, s) in enumerate(zip(*cell_centers(320, 384)))}
+    middle = (centers < torch.tensor([200.0, 160.0])).all(1) & (strides < 16)
+    same = [kept[float(s), *c.tolist()] for c, s in zip(centers[middle], strides[middle])]
+    assert torch.allclose(part[0, middle], whole[0, same], atol=2e-2)
 
 
 def test_patches_are_a_pixel_unshuffle_in_another_order():
