@@ -43,7 +43,9 @@ def resized(view: Image, scale: float) -> Image:
     if scale == 1.0:
         return view
     size = max(1, round(view.shape[1] * scale)), max(1, round(view.shape[0] * scale))
-    return cv2.resize(view, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    # Nearly as good as the mean of the pixels down to one half, and many times faster.
+    shrinking = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
+    return cv2.resize(view, size, interpolation=shrinking if scale < 1 else cv2.INTER_CUBIC)
 
 
 def upright(box: np.ndarray, points: np.ndarray, side: int, face: float) -> np.ndarray:
