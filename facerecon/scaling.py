@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from facerecon.faces.align import for_scaled
 from facerecon.faces.masks import FaceMasks
 from facerecon.types import Face, HeadParameters, Reconstruction
 
@@ -34,9 +35,7 @@ def scale_face(face: Face, scale: int) -> Face:
 
 def scale_masks(masks: FaceMasks, scale: int) -> FaceMasks:
     """The same masks for a photo ``scale`` times the size."""
-    linear = masks.matrix[:, :2] / scale
-    shift = masks.matrix[:, 2] + linear @ np.full(2, 0.5 * (1 - scale))
-    return replace(masks, matrix=np.column_stack((linear, shift)))
+    return replace(masks, matrix=for_scaled(masks.matrix, scale))
 
 
 def head_in_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -> Reconstruction:

@@ -107,6 +107,12 @@ def invert(matrix: np.ndarray) -> np.ndarray:
     return np.concatenate((linear, -linear @ matrix[:, 2:]), axis=1)
 
 
+def for_scaled(matrix: np.ndarray, factor: float) -> np.ndarray:
+    """The (2, 3) map whose pixels come from the image at ``factor`` times its size; pixel centres lie at whole numbers in both."""
+    linear = np.asarray(matrix, np.float64)[:, :2] / factor
+    return np.column_stack((linear, matrix[:, 2] + linear @ np.full(2, 0.5 * (1 - factor))))
+
+
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """``points`` (..., 2) through a (2, 3) affine map."""
     return np.asarray(points) @ matrix[:, :2].T + matrix[:, 2]

@@ -6,16 +6,15 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device, to_fast
-from facerecon.faces.align import invert, transform_points, warp
+from facerecon.faces.align import invert, transform_points
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, decode, overlaps, patches_of, suppress
-from facerecon.faces.center_pictures import canvas, grid, letterbox, of_middle, resized, upright
+from facerecon.faces.center_pictures import Source, canvas, grid, letterbox, of_middle, resized, upright
 from facerecon.faces.views import Candidates, ViewingDetector
 from facerecon.types import Face, Image
 
@@ -103,7 +102,7 @@ class CenterDetector(ViewingDetector):
                 corner = torch.tensor([columns.start, rows.start])
                 found = boxes + corner.repeat(2), points + corner, scores
                 seen[i] = tuple(torch.cat(both) for both in zip(seen[i], found))
-        sources = list(zip(views, pictures, scales))
+        sources = [Source(*parts) for parts in zip(views, pictures, scales)]
         confirmed = self._confirmed(sources, [_merged(*found, least) for found, least in zip(seen, smallest)])
         return [_without_nested(found) for found in confirmed]
 
@@ -125,10 +124,8 @@ class CenterDetector(ViewingDetector):
         x1, y1 = (boxes[small, 2:] + margin).amax(0).ceil().int().tolist()
         return closest, (slice(y0, min(y1, height)), slice(x0, min(x1, width)))
 
-    def _confirmed(self, sources: list[tuple[Image, Image, float]], found: list[Candidates]) -> list[Candidates]:
+    def _confirmed(self, sources: list[Source], found: list[Candidates]) -> list[Candidates]:
         """Every likely candidate set upright, brought to two sizes, a large one to one, and seen again, with its mirror image.
-
-        ``sources`` are views, the pictures of the first look and how large these are beside the views.
 
         A face stays one, most others do not: the mean of the logits is the score. The points are the mean of those of
         the closer sights.
@@ -154,17 +151,15 @@ class CenterDetector(ViewingDetector):
         return out
 
     def _sight(
-        self, candidates: list[tuple[tuple[Image, Image, float], np.ndarray, np.ndarray]], side: int, face: float
+        self, candidates: list[tuple[Source, np.ndarray, np.ndarray]], side: int, face: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Candidates (source, box, points) in crops of so many pixels, the face ``face`` pixels large.
-
-        One that the first look's picture shows large enough is cut out of that, which is much less work.
 
         Returns:
             Logits (2, N), straight and mirrored; points (N, 5, 2), the mean of both, in pixels of the view.
         """
         matrices = [upright(box, points, side, face) for _, box, points in candidates]
-        crops = [_cut(*source, matrix, side) for (source, *_), matrix in zip(candidates, matrices)]
+        crops = [source.cut(matrix, side) for (source, *_), matrix in zip(candidates, matrices)]
         logits, points = of_middle(self.forward([*crops, *(crop[:, ::-1] for crop in crops)], side, side), side, face)
         straight, mirrored = points.unflatten(0, (2, -1)).numpy()
         mean = (straight + (mirrored * (-1, 1) + (side - 1, 0))[:, _MIRRORED_POINTS]) / 2
@@ -205,15 +200,6 @@ class CenterDetector(ViewingDetector):
         inside = ((middle > -0.5) & (middle < torch.tensor([shape[1] - 0.5, shape[0] - 0.5]))).all(1)
         boxes, points, index = boxes[inside], points[inside], index[inside]
         return (boxes + 0.5) / scale - 0.5, (points + 0.5) / scale - 0.5, scores[index]
-
-
-def _cut(view: Image, picture: Image, scale: float, matrix: np.ndarray, side: int) -> Image:
-    """The crop (side, side, 3) of a view by a (2, 3) matrix, out of the picture of it that is ``scale`` times as large where that is fine enough."""
-    if math.sqrt(abs(np.linalg.det(matrix[:, :2]))) > scale:
-        return warp(view, matrix, side, cv2.BORDER_CONSTANT)
-    linear = matrix[:, :2] / scale  # pixel centres lie half a pixel from the corner in both
-    shift = matrix[:, 2:] + 0.5 * (linear - matrix[:, :2]) @ np.ones((2, 1))
-    return warp(picture, np.concatenate((linear, shift), 1), side, cv2.BORDER_CONSTANT)
 
 
 def logit(score: float) -> float:

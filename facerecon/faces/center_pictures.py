@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from facerecon.faces.align import for_scaled, warp
 from facerecon.faces.center_network import cell_centers, decode, overlaps
 from facerecon.types import Image
 
@@ -17,6 +20,20 @@ _GREY = 128  # what lies beside a picture in its letterbox
 _WHOLE = 32  # a letterbox's sides are multiples of it: the fewer sizes, the more photos go together, the more grey is looked at as well
 _HERE = 0.4  # share of the union with the middle of a crop from which a cell speaks of the candidate there
 _NOTHING = -6.0  # logit where no cell does
+
+
+class Source(NamedTuple):
+    """What candidates are cut out of: a view, and the picture of it that the first look saw, ``scale`` times as large."""
+
+    view: Image
+    picture: Image
+    scale: float
+
+    def cut(self, matrix: np.ndarray, side: int) -> Image:
+        """The crop (side, side, 3) by a (2, 3) matrix, pixels of the view to its own; out of the picture, which is much less work, where that is fine enough."""
+        if math.sqrt(abs(np.linalg.det(matrix[:, :2]))) > self.scale:
+            return warp(self.view, matrix, side, cv2.BORDER_CONSTANT)
+        return warp(self.picture, for_scaled(matrix, self.scale), side, cv2.BORDER_CONSTANT)
 
 
 def letterbox(pictures: Sequence[Image], height: int, width: int) -> np.ndarray:

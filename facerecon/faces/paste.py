@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from facerecon.faces.align import invert, transform_points, warp
+from facerecon.faces.align import for_scaled, invert, transform_points, warp
 from facerecon.faces.detail import kept_detail
 from facerecon.types import Image
 
@@ -71,7 +71,7 @@ def paste_crops(
         A new (H, W, 3) uint8.
     """
     out = image.copy()
-    enlarged = [_for_enlarged(matrix, scale) for matrix in matrices]
+    enlarged = [for_scaled(matrix, scale) for matrix in matrices]
     masks = [crop_mask(len(crop)) for crop in crops] if masks is None else masks
     for i, (crop, matrix, mask) in enumerate(zip(crops, enlarged, masks)):
         region = _covered(matrix, len(crop), image.shape)
@@ -166,14 +166,6 @@ def _distance(coordinates: np.ndarray) -> np.ndarray:
 
 def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int] | None) -> bool:
     return b is not None and a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _for_enlarged(matrix: np.ndarray, scale: float) -> np.ndarray:
-    """The same map, from pixels of the enlarged photo; pixel centres lie at whole numbers in both."""
-    matrix = np.asarray(matrix, np.float64)
-    linear = matrix[:, :2] / scale
-    shift = matrix[:, 2] + matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
-    return np.concatenate((linear, shift[:, None]), axis=1)
 
 
 def _covered(matrix: np.ndarray, size: int, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:

@@ -111,3 +111,11 @@ def test_five_points_of_68_landmarks():
 def test_the_smallest_images_are_no_trap(shape):
     out = align.warp(np.full((*shape, 3), 7, np.uint8), np.array([[1.0, 0, 30], [0, 1, 30]]), 64)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("factor", [0.4, 1, 3])
+def test_a_map_from_the_image_at_another_size_lands_at_the_same_place(factor):
+    matrix = np.array([[0.9, 0.2, -7.0], [-0.2, 0.9, 30.0]])
+    points = np.array([[0.0, 0.0], [120.0, 40.0], [33.3, 250.0]])
+    elsewhere = (points + 0.5) * factor - 0.5
+    assert np.allclose(align.transform_points(elsewhere, align.for_scaled(matrix, factor)), align.transform_points(points, matrix))
