@@ -15,6 +15,7 @@ import numpy as np
 
 from batch.embed_task import CROPS, StoredFace, stored_faces
 from batch.lock import locked
+from batch.names import named
 from facerecon.identity import ALONE, Clusters, ClusterSettings, cluster
 from facerecon.images import atomic_write, load_image, save_image
 
@@ -74,9 +75,13 @@ def _write_folders(output: Path, faces: list[StoredFace], found: Clusters) -> No
         folder.mkdir()
         members = order[starts[label] : starts[label + 1]]
         members = members[np.argsort(-found.similarity[members], kind="stable")]
+        taken: set[str] = set()
         for i in members:
-            crop = output / _crop(faces[i])
-            shutil.copyfile(crop, folder / _crop(faces[i]).relative_to(CROPS).as_posix().replace("/", "__"))
+            crop = _crop(faces[i])
+            flat = crop.relative_to(CROPS).with_suffix("").as_posix().replace("/", "__")
+            name = named("", flat, crop.as_posix(), flat.casefold() in taken)
+            taken.add(flat.casefold())
+            shutil.copyfile(output / crop, folder / f"{name}.jpg")
         best = [load_image(output / _crop(faces[i])) for i in members[:_MOST_TILES]]
         save_image(folder / SHEET, contact_sheet(best))
     shutil.rmtree(output / FOLDER, ignore_errors=True)
@@ -86,7 +91,7 @@ def _write_folders(output: Path, faces: list[StoredFace], found: Clusters) -> No
 def _write_table(path: Path, faces: list[StoredFace], found: Clusters) -> None:
     """One line a face: person after person, those alone (-1) at the end."""
     last = np.where(found.labels == ALONE, found.count, found.labels)
-    with atomic_write(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for i in np.argsort(last, kind="stable"):

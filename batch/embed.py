@@ -55,7 +55,7 @@ def write_table(output: Path) -> int:
     from facerecon.images import atomic_write
 
     def rows(faces: list[StoredFace]) -> dict[str, list]:
-        columns: dict[str, list] = {"photo": [f.photo for f in faces], "name": [f.name for f in faces], "face": [f.index for f in faces]}
+        columns: dict[str, list] = {"photo": [_text(f.photo) for f in faces], "name": [f.name for f in faces], "face": [f.index for f in faces]}
         columns["score"] = [f.score for f in faces]
         columns["box"] = [f.box.tolist() for f in faces]
         columns["points"] = [f.points.reshape(-1).tolist() for f in faces]
@@ -80,6 +80,11 @@ def write_table(output: Path) -> int:
         writer.write_table(pa.table(rows(waiting), writer.schema))
         writer.close()
     return total + len(waiting)
+
+
+def _text(name: str) -> str:
+    """A file's name as valid text; bytes that are none are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _need_pyarrow() -> None:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from batch.names import clean, name_files, named, plain_stem
-from batch.sources import Member, is_remote, remote_folder, tar_members, tar_problem
+from batch.sources import Member, is_remote, path_below, remote_folder, tar_members, tar_problem
 from facerecon.output_names import FOLDERS
 from facerecon.types import FaceReconError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
 _OUTSIDE = "It is a link that leads out of the input folder."
 _NO_FILE = "It is no regular file."
-_CLOSED = "(folder)"  # what a folder that cannot be listed is called
+_CLOSED, _CLOSED_TAR = "(folder)", "(tar)"  # what a folder that cannot be listed is called, and a tar that ends too soon
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,12 @@ class Listing:
 
     def _walk(self) -> Iterator[_Folder]:
         if is_remote(self.source):
-            root, entries = remote_folder(self.source, self.recursive)
-            for below, files in entries:
-                yield _folder(root, below, files, False)
+            yield from _walk_remote(self.source, self.output, self.recursive)
             return
         path = Path(self.source)
         if path.is_file():  # a single file is taken whatever its suffix
             tar = path.suffix.lower() == ".tar"
-            yield _Folder(str(path.parent), "", [] if tar else [path.name], [path.name] if tar else [], False)
+            yield _Folder(str(path.parent), "", [] if tar else [path.name], [path.name] if tar else [])
             return
         yield from _walk_local(path, Path(self.output), self.recursive)
 
@@ -91,7 +89,9 @@ def find_photos(source: str | Path, output: str | Path, recursive: bool = False)
         FaceReconError: there is nothing to read, or the run would read its own results.
     """
     source, output = str(source), str(output)
-    if not is_remote(source):
+    if is_remote(source):
+        _check_urls(source, output)
+    else:
         _check_places(Path(source), None if is_remote(output) else Path(output))
     listing = Listing(source, output, recursive)
     if next(iter(listing), None) is None:
@@ -105,7 +105,8 @@ class _Folder:
     """A folder's photos and tars.
 
     Attributes:
-        shared: another folder has the same name but for capitals.
+        shared: another folder, or a tar, has the same name but for capitals.
+        crowded: tars of which the same is true.
         refusal: why it cannot be listed.
     """
 
@@ -113,14 +114,40 @@ class _Folder:
     below: str
     files: list[str]
     tars: list[str]
-    shared: bool
+    shared: bool = False
+    crowded: frozenset[str] = frozenset()
     refusal: str | None = None
 
 
-def _folder(root: str, below: str, files: Iterable[str], shared: bool) -> _Folder:
-    seen = [file for file in files if not file.startswith(".")]
-    tars = sorted(file for file in seen if file.lower().endswith(".tar"))
-    return _Folder(root, below, [f for f in seen if Path(f).suffix.lower() in SUFFIXES], tars, shared)
+def _tars(files: Iterable[str]) -> list[str]:
+    return sorted(file for file in files if file.lower().endswith(".tar") and not file.startswith("."))
+
+
+def _folder(root: str, below: str, files: Iterable[str], shared: bool = False, crowd: Counter[str] | None = None) -> _Folder:
+    """``crowd`` counts how often the folders and tars beside each other have a name (:func:`_called`)."""
+    photos = [file for file in files if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")]
+    tars = _tars(files)
+    crowded = frozenset(tar for tar in tars if (crowd or Counter())[_called(plain_stem(tar))] > 1)
+    return _Folder(root, below, photos, tars, shared, crowded)
+
+
+def _called(folder: str) -> str:
+    """What is the same for folders whose photos would be called alike."""
+    return clean(folder).casefold()
+
+
+def _walk_remote(source: str, output: str, recursive: bool) -> Iterator[_Folder]:
+    """Folders behind a URL but for hidden ones and the output; names shared with tars stand beside each other only locally.
+
+    Raises:
+        FaceReconError: there is nothing at the URL.
+    """
+    root, entries = remote_folder(source, recursive)
+    inside = path_below(source, output) if is_remote(output) else None
+    for below, files in entries:
+        hidden = any(part.startswith(".") for part in below.split("/"))
+        if not hidden and not (inside is not None and PurePosixPath(below).is_relative_to(inside)):
+            yield _folder(root, below, files)
 
 
 def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder]:
@@ -133,11 +160,11 @@ def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder
             f for f in folders
             if recursive and not f.startswith(".") and os.path.realpath(os.path.join(here, f)) != inside
         )  # fmt: skip
-        crowd = Counter(clean(folder).casefold() for folder in folders)
+        crowd = Counter(map(_called, (*folders, *map(plain_stem, _tars(files)))))
         for folder in folders:
-            if below in shared or crowd[clean(folder).casefold()] > 1:
+            if below in shared or crowd[_called(folder)] > 1:
                 shared.add(f"{below}/{folder}".lstrip("/"))
-        yield _folder(str(source), below, files, below in shared)
+        yield _folder(str(source), below, files, below in shared, crowd)
     yield from _closed_folders(source, problems, shared)
 
 
@@ -152,7 +179,7 @@ def _closed_folders(source: Path, problems: list[OSError], shared: set[str]) -> 
         below = _below(error.filename or str(source), source)
         if not below:
             raise FaceReconError(f"The folder {source} cannot be read: {error.strerror}.")
-        yield _Folder(str(source), below, [], [], below in shared, f"The folder cannot be read: {error.strerror}.")
+        yield _Folder(str(source), below, [], [], below in shared, refusal=f"The folder cannot be read: {error.strerror}.")
 
 
 def _below(here: str, source: Path) -> str:
@@ -171,7 +198,7 @@ def _photos_of(folder: _Folder) -> Iterator[Photo]:
         yield Photo(location, relative, named(prefix, stem, relative, folder.shared), None, _refusal(location, folder.root))
     for tar in folder.tars:
         location = f"{folder.root}/{prefix}{tar}" if is_remote(folder.root) else os.path.join(folder.root, prefix + tar)
-        yield from _photos_of_tar(location, prefix + tar, folder.shared)
+        yield from _photos_of_tar(location, prefix + tar, folder.shared or tar in folder.crowded)
 
 
 def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo]:
@@ -180,9 +207,12 @@ def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo
         yield Photo(location, relative, named("", plain_stem(relative), relative, shared), None, problem)
         return
     members: dict[str, Member] = {}
-    for member in tar_members(location):
-        if PurePosixPath(member.name).suffix.lower() in SUFFIXES:
-            members.setdefault(member.name, member)
+    try:
+        for member in tar_members(location):
+            if PurePosixPath(member.name).suffix.lower() in SUFFIXES and not PurePosixPath(member.name).name.startswith("."):
+                members.setdefault(member.name, member)
+    except FaceReconError as error:  # a name within it, as a folder's that cannot be listed
+        yield Photo(location, relative, named(f"{plain_stem(relative)}/", _CLOSED_TAR, relative, shared), None, str(error))
     for name, stem in name_files(list(members)):
         member, inner = members[name], f"{relative}/{name}"
         yield Photo(location, inner, named("", f"{plain_stem(relative)}/{stem}", inner, shared), member.span, member.refusal)
@@ -199,6 +229,16 @@ def _refusal(location: str, root: str) -> str | None:
         return None  # it vanished: reading it will say so
     except OSError as error:
         return f"It cannot be read: {error.strerror}."
+
+
+def _check_urls(source: str, output: str) -> None:
+    if not is_remote(output):
+        return
+    below = path_below(output, source)
+    if below == "":
+        raise FaceReconError("The output folder is the input folder: give another one.")
+    if below is not None and below.split("/")[0] in FOLDERS:
+        raise FaceReconError(f"{source} holds results of the output folder {output}: give another one.")
 
 
 def _check_places(source: Path, output: Path | None) -> None:

@@ -94,7 +94,7 @@ def write_table(folder: Path, table: Path) -> int:
     rows = list(_rows(Manifest(manifest, shared=True)))
     columns = COLUMNS + (("face",) if len({r["image"] for r in rows}) < len(rows) else ())
     table.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(table) as part, Path(part).open("w", newline="", encoding="utf-8") as handle:
+    with atomic_write(table) as part, Path(part).open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle:
         writer = csv.DictWriter(handle, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)

@@ -93,7 +93,7 @@ class Progress:
         """Writes down what was done."""
         try:
             self.manifest.declare(self.key, self.settings)
-            self.manifest.append(records)
+            self.manifest.append([record for record in records if not self._out_of_reach(record)])
         except OSError as error:
             raise_if_full(error)
             raise FaceReconError(f"{self.manifest.path} cannot be written: {error.strerror or error}.") from error
@@ -107,6 +107,11 @@ class Progress:
         if self.place.tars and not self.shared:
             self.place.remove(unnamed(self.place.list_tars(), manifest.newest()))
         self.place.save([self.place.home / MANIFEST, *files])
+
+    def _out_of_reach(self, record: Record) -> bool:
+        """Whether a photo could not be read at all that was done before: its results stay, and what is known of them."""
+        earlier = self.manifest.find(record.name, self.task.stages)
+        return record.content is None and record.status == "failed" and earlier is not None and earlier.status == "done"
 
     def _note(self, record: Record, earlier: bool) -> None:
         self.summary.failed += record.status == "failed"

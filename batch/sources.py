@@ -51,6 +51,16 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise FaceReconError(f"{url} cannot be opened: {in_short(error)}.") from error
 
 
+def path_below(url: str, other: str) -> str | None:
+    """The path of another URL below this one, "" where both are the same; None where it lies elsewhere."""
+    (system, path), (others, there) = filesystem(url), filesystem(other)
+    here, there = PurePosixPath(path), PurePosixPath(there)
+    if type(system) is not type(others) or system != others or not there.is_relative_to(here):
+        return None
+    below = there.relative_to(here).as_posix()
+    return "" if below == "." else below
+
+
 def remote_folder(url: str, recursive: bool) -> tuple[str, Iterator[tuple[str, Iterable[str]]]]:
     """The root of a URL, and for each folder below it its path there and its files' names.
 
@@ -94,13 +104,17 @@ def tar_problem(location: str) -> str | None:
 
 
 def tar_members(location: str) -> Iterator[Member]:
-    """Every file of an uncompressed tar in order; reads headers only. A tar that is cut off ends early."""
+    """Every file of an uncompressed tar in order; reads headers only.
+
+    Raises:
+        FaceReconError: it is cut off, or cannot be read on; after the files that come before that.
+    """
     with open_location(location) as file, tarfile.open(fileobj=file, mode="r:") as tar:
         while True:
             try:
                 entry = tar.next()
-            except (tarfile.TarError, OSError, ValueError):
-                return
+            except (tarfile.TarError, OSError, ValueError) as error:
+                raise FaceReconError(f"The tar cannot be read to its end: {in_short(error)}.") from error
             if entry is None:
                 return
             tar.members.clear()  # tarfile would remember every member

@@ -215,6 +215,8 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
         raise FaceReconError(
             f"{work.output} holds the results of another video called {name}: give another folder, or --force to replace them."
         )
+    if not earlier and not force and _is_photo(work.output, name):
+        raise FaceReconError(f"{work.output} holds the results of a photo called {name}: give another folder, or --force to replace them.")
     record = None if force else finished(work.output, name, key)
     if record is not None:
         _count(reporter, name, record["frames"], earlier=True)
@@ -229,6 +231,17 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
     job = VideoJob(pipeline, work.source, folder, work.settings, key, embedder, progress)
     reporter.expect(job.frames * (1 + bool(work.settings.layout.panels)) or None)
     return write_results(job, work.output, name, key, versions, work.formats)
+
+
+def _is_photo(output: Path, name: str) -> bool:
+    """Whether files that a video of this name writes are those of a photo; phones take both at once and call them alike."""
+    from batch.manifest import Manifest
+    from batch.place import MANIFEST
+
+    if not (output / MANIFEST).is_file():
+        return False
+    photos = (record for record in Manifest(output / MANIFEST, shared=True).newest() if record.name == name)
+    return any(file.startswith(("heads/", "parameters/")) for photo in photos for file in photo.files)
 
 
 def _count(reporter: Reporter, what: str, frames: int, earlier: bool) -> None:

@@ -139,7 +139,8 @@ class Worker:
         record = item.record
         with self._timed(item):
             with self.place.staging() as folder:
-                self._remove_old(item.photo, folder)
+                if item.record.content is not None:  # a disk that is away for a moment costs no results
+                    self._remove_old(item.photo, folder)
                 if item.error is None:
                     outcome = self.task.write(folder, item.loaded, item.result)
                     self.place.publish(folder, outcome.files)

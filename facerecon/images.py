@@ -187,6 +187,8 @@ def _refuse_animation(path: Path, picture: PillowImage.Image) -> None:
 
 
 def _orientation(path: Path, picture: PillowImage.Image) -> PillowImage.Transpose | None:
+    if picture.format == "TIFF":  # Pillow turns these itself, sizes as it opens them and pixels as it loads them
+        return None
     turn = PillowImage.Transpose
     table = {
         2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +32,8 @@ def existing_files(folder: Path, name: str, folders: Iterable[str] = FOLDERS) ->
         place = (folder / sub / name).parent
         pattern = re.compile(r"(\.part-)?" + re.escape(Path(name).name) + _ENDINGS[sub])
         if place.is_dir():
-            found += [file for file in sorted(place.iterdir()) if pattern.fullmatch(file.name)]
+            # Names before paths: folders of ten thousand photos are looked through for each photo that is done again.
+            found += [place / file for file in sorted(filter(pattern.fullmatch, os.listdir(place)))]
     return found
 
 

@@ -34,8 +34,9 @@ def test_what_is_saved_is_loaded_again(tmp_path, photo, name):
     assert [p.name for p in (tmp_path / "new folder").iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", ["phone.png", "phone.tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_comes_upright(tmp_path, photo, orientation):
+def test_every_exif_orientation_comes_upright(tmp_path, photo, orientation, name):
     turn = PillowImage.Transpose
     stored = {
         1: None, 2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM,
@@ -45,8 +46,8 @@ def test_every_exif_orientation_comes_upright(tmp_path, photo, orientation):
     picture = picture if stored is None else picture.transpose(stored)
     exif = PillowImage.Exif()
     exif[0x0112] = orientation
-    picture.save(tmp_path / "phone.png", exif=exif)
-    assert np.array_equal(load_image(tmp_path / "phone.png"), photo)
+    picture.save(tmp_path / name, exif=exif)
+    assert np.array_equal(load_image(tmp_path / name), photo)
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):

@@ -144,8 +144,8 @@ def _material(pictures: list[str]) -> gl.Material:
     else:
         surface.baseColorFactor = list(PLAIN_SKIN)
     bumps = gl.NormalMaterialTexture(index=pictures.index("relief")) if "relief" in pictures else None
-    # Two-sided, so that the open neck and the mouth do not show holes.
-    return gl.Material(name="head", pbrMetallicRoughness=surface, normalTexture=bumps, doubleSided=True, alphaCutoff=None)
+    # One-sided: the walls of the eye sockets lie so close under the lower lids that they would come through.
+    return gl.Material(name="head", pbrMetallicRoughness=surface, normalTexture=bumps, doubleSided=False, alphaCutoff=None)
 
 
 def _joint_nodes(rig: Rig) -> list[gl.Node]:

@@ -35,7 +35,7 @@ _SEEN = -2.0  # logit from which the points of a closer sight count
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
 # What landmarks have to say of a candidate: its score's logit, the logarithm of the error that they expect, over what is
 # to be expected, and a constant make the joint logit (train.detector.joint). Of small faces they say less.
-_JOINT = (1.05, -0.76, -0.39)
+_JOINT = (1.24, -0.59, -0.01)
 ORDINARY_ERROR, FULLY_SEEN = 0.05, 100.0  # of the face's size, and its size in pixels from which the error counts in full
 _BATCH_PIXELS = 16 * 640 * 512  # of the pictures that the network sees at once
 

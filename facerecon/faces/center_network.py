@@ -34,7 +34,7 @@ class CenterConfig:
 
     stem: int = 32
     channels: tuple[int, ...] = (64, 64, 96, 64)
-    blocks: tuple[int, ...] = (3, 2, 1, 1)
+    blocks: tuple[int, ...] = (1, 2, 1, 1)
     neck: int = 64
 
 

@@ -169,7 +169,6 @@ class HeadReconstructor:
         faces: Sequence[Face],
         demographics: Sequence[Demographics | None] | None = None,
         focal_px: Sequence[float | None] | None = None,
-        texture_sources: Sequence[Image] | None = None,
         textured: bool = True,
         options: ReconstructionOptions = ReconstructionOptions(),
         masks: Sequence[FaceMasks | None] | None = None,
@@ -177,18 +176,17 @@ class HeadReconstructor:
         """Heads with texture and, where ``weights/detail`` is there, detail; arguments and errors as for :meth:`encode`.
 
         Args:
-            texture_sources: photos of the same framing to take the texture from, instead of ``images``.
             textured: False leaves texture and detail out.
             masks: what the photos show around each face, where that was judged before.
         """
         started = time.perf_counter()
         encoded = self._encode(images, faces, demographics, focal_px, options)
         share = (time.perf_counter() - started) / max(len(faces), 1)
-        out, sources = [], list(texture_sources or images)
+        out = []
         started = time.perf_counter()
-        masks = self._masks(sources, faces, masks) if textured else [None] * len(faces)
+        masks = self.masks_of(images, faces, masks) if textured else [None] * len(faces)
         parsed = (time.perf_counter() - started) / max(len(faces), 1)
-        for i, ((parameters, crop), source) in enumerate(zip(encoded, sources)):
+        for i, ((parameters, crop), source) in enumerate(zip(encoded, images)):
             vertices, landmarks = self.geometry(parameters)
             seconds, texture, detail = {"encode": share}, None, None
             if textured:
@@ -204,13 +202,14 @@ class HeadReconstructor:
             out.append(Reconstruction(i, faces[i], parameters, vertices, landmarks, *painted, quality, seconds, detail))
         return out
 
-    def _masks(
-        self, sources: list[Image], faces: Sequence[Face], known: Sequence[FaceMasks | None] | None
+    def masks_of(
+        self, photos: Sequence[Image], faces: Sequence[Face], known: Sequence[FaceMasks | None] | None = None
     ) -> list[FaceMasks | None]:
+        """What each photo shows around its face, judged where it is not ``known``; None without a parser."""
         masks = list(known or [None] * len(faces))
         new = [i for i, m in enumerate(masks) if m is None]
         if new and self.parser is not None:
-            for i, seen in zip(new, self.parser.predict([sources[i] for i in new], [faces[i] for i in new])):
+            for i, seen in zip(new, self.parser.predict([photos[i] for i in new], [faces[i] for i in new])):
                 masks[i] = seen
         return masks
 

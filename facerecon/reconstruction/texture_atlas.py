@@ -57,6 +57,15 @@ def _gather(image, weights, faces, face_index, barycentric, sums):
                         sums[vertex, channel + 1] += share * image[y, x, channel]
 
 
+@torch.no_grad()
+def _blink(head: HeadModel) -> np.ndarray:
+    """How far each vertex (V,) goes when both eyes of the average head shut, over the farthest."""
+    shut = torch.zeros(1, len(head.expression_labels))
+    shut[0, [head.expression_labels.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]] = 1.0
+    way = (head.vertices(expression=shut) - head.vertices())[0].norm(dim=1).cpu().numpy().astype(np.float32)
+    return way / way.max()
+
+
 def _draw_layout(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Triangle (S, S) and barycentrics (S, S, 3) of each texel.
 
@@ -86,6 +95,7 @@ class TextureAtlas:
         neck_faces: (F,) bool, triangles of the neck.
         height: (S, S) float32 metres above the eyes, on the average adult.
         masks: the head's ``SOFT_MASKS`` by name, (S, S) float32 in [0, 1].
+        lids: (S, S) float32, how far a blink moves the skin, its farthest is 1.
         graph: the skin's vertices as a graph, to spread colours over.
         seams: where charts meet on the surface.
     """
@@ -108,6 +118,7 @@ class TextureAtlas:
         self.height = self.spread(self.template[:, 1:2])[..., 0]
         masks = ((name, head.masks[name].cpu().numpy().astype(np.float32)) for name in SOFT_MASKS)
         self.masks = {name: self.spread(mask[:, None])[..., 0] for name, mask in masks}
+        self.lids = self.spread(_blink(head)[:, None])[..., 0] * self.skin
         skin_faces = self.faces[materials == self.material_labels.index("skin")]
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)

@@ -31,6 +31,9 @@ small error of the fit away. What completes it looks better than that."""
 BACKGROUND, COVERED, REPLACED = (0.45, 0.85), (0.35, 0.75), (0.25, 0.60)
 """Ramps from 0 to 1: of the chance of background, which takes a texel's trust; of the chance that something covers the
 skin there, which takes it as far as the mirrored texel, by its own trust, can stand in."""
+LIDS, EYES = (0.12, 0.35), (0.2, 0.5)
+"""Ramps from 0 to 1: of how far a blink moves the skin, and of the chance of an eye there, which takes a lid's trust: an open
+lid lies so close to the eyeball that a small error of the fit puts the iris on it, for all to see when it shuts."""
 FRINGE_M, HAIRLINE_M = (0.010, 0.030), (0.028, 0.056)
 """Heights above the eyes: hair below the one hangs beside the face and never lands on it, hair between them is a fringe,
 which gives way to the other side alone; hair above grows there."""
@@ -104,9 +107,10 @@ def project_photo(
 def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks: FaceMasks) -> np.ndarray:
     """Trust (S, S) where ``pixels`` (S, S, 2) of the photo show the head itself."""
     place = transform_points(pixels, masks.matrix).astype(np.float32)
-    judged = cv2.merge([masks.of(name) for name in ("background", "hair", "other")])
-    background, hair, other = cv2.split(cv2.remap(judged, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
-    trust = trust * (1 - ramp(background, *BACKGROUND))
+    judged = cv2.merge([masks.of(name) for name in ("background", "hair", "other", "features")])
+    seen = cv2.remap(judged, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    background, hair, other, features = cv2.split(seen)
+    trust = trust * (1 - ramp(background, *BACKGROUND)) * (1 - ramp(atlas.lids, *LIDS) * ramp(features, *EYES))
     beside, below = (
         np.maximum(atlas.masks["face"] * (1 - ramp(atlas.height, *height)), atlas.masks["ears"]) for height in (FRINGE_M, HAIRLINE_M)
     )

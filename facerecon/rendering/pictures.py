@@ -107,7 +107,8 @@ def render_layer(
         faces, uv_faces = faces[face_subset], uv_faces[face_subset]
     principal = torch.as_tensor(np.asarray(principal_point), dtype=torch.float32).reshape(1, 2)
     pixels = scale_pixels(pixel_vertices(vertices, torch.tensor([float(focal_px)]), principal), supersample)
-    fragments = rasterize(pixels, faces, height * supersample, width * supersample)
+    # The walls of the sockets lie so close under the lower lids that they would come through.
+    fragments = rasterize(pixels, faces, height * supersample, width * supersample, cull_backfaces=True)
     seen = fragments.mask[0].numpy()
     layer = np.zeros((*seen.shape, 4), np.float32)
     layer[seen, 3] = 1

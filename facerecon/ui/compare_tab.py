@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,9 @@ class CompareTab:
         return {
             self.message: "",
             self.difference: as_html(_differences(known, average)),
-            **self.with_view.update(known, known.heads[0], simple),
+            **self.with_view.update(known, replace(known.heads[0], label="With demographics"), simple),
             self.with_figures: as_html(known.heads[0].figures),
-            **self.without_view.update(average, average.heads[0], simple),
+            **self.without_view.update(average, replace(average.heads[0], label="Without"), simple),
             self.without_figures: as_html(average.heads[0].figures),
         }
 
@@ -118,5 +119,5 @@ def _differences(known: Finished, average: Finished) -> dict[str, str]:
     return {
         "Between the heads, mean": f"{apart.mean():.1f} mm",
         "At most": f"{apart.max():.1f} mm",
-        "Width of the left one less the right one's": f"{width:+.1f} mm",
+        "Width with them, less without": f"{width:+.1f} mm",
     }

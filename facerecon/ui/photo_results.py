@@ -159,7 +159,7 @@ class Results:
             token = sharing.keep(self.shelf.get(key), self.engine.pipeline.head)
         except Exception as error:
             return {self.problem: alert(error), self.token: ""}
-        kept = note(f"The link is copied. It works until {sharing.kept_until()}.")
+        kept = note(f"The link is below, and copied where the browser allows it. It works until {sharing.kept_until()}.")
         return {self.token: token, self.link: gr.Textbox(visible=True), self.problem: kept}
 
     def open_first(self, simple: bool, request: gr.Request) -> dict[Any, Any]:

@@ -8,9 +8,9 @@ from facerecon.outputs import pose_degrees
 from facerecon.types import Demographics, Reconstruction, RestoredFace
 from facerecon.ui.engine import Step
 
-EMPTY = '<div class="fr-figures fr-empty">Vertices, faces, quality and pose appear here.</div>'
+EMPTY = '<div class="fr-figures fr-empty">Person, detail, pose and size of the mesh appear here.</div>'
 STEP_LABELS = {"find": "Find faces", "restore": "Restore", "reconstruct": "Rebuild the head", "write": "Write files"}
-SOURCES = {"user": "as you said", "estimated": "read from the photo", "none": ""}
+SOURCES = {"user": "as you said", "estimated": "estimated from the photo", "none": ""}
 
 # Photo pixels for each pixel of the network's crop: from the first on, all that the
 # head can show is in the photo; below the second, most of it is the network's guess.
@@ -30,12 +30,12 @@ def figures(head: Reconstruction, face: RestoredFace, triangles: int) -> dict[st
     """Names and values, for people to read."""
     pose = pose_degrees(head.parameters.rotation)
     return {
-        "Vertices": f"{len(head.vertices):,}",
-        "Faces": f"{triangles:,}",
-        "Quality": quality(face),
+        **person(head.parameters.demographics),
+        "Detail in the photo": quality(face),
         "Face in the photo": f"{head.face.size:.0f} px",
         "Head pose": ", ".join(f"{name} {round(degrees):+d}°" for name, degrees in pose.items()),
-        **person(head.parameters.demographics),
+        "Vertices": f"{len(head.vertices):,}",
+        "Triangles": f"{triangles:,}",
     }
 
 

@@ -13,8 +13,9 @@ from facerecon.export import Clip
 from facerecon.images import atomic_write
 from facerecon.outputs import pose_degrees
 from facerecon.pipeline import FaceReconstructor
+from facerecon.reconstruction.detail import trust_in
 from facerecon.restoration.photo import reconstruction_sources
-from facerecon.scaling import scale_parameters
+from facerecon.scaling import scale_face, scale_parameters
 from facerecon.types import Face, Image, Reconstruction
 from facerecon.video.analysis import Wishes
 from facerecon.video.people import Performance, Person
@@ -38,8 +39,10 @@ def rebuild(
         image, scale = reconstruction_sources(frame, restoration)[0]
     vertices, landmarks = pipeline.reconstructor.geometry(parameters)
     seen = scale_parameters(parameters, scale)
-    painted = pipeline.reconstructor.paint(image, seen, vertices)
-    detail = pipeline.reconstructor.sculpt(painted, seen, vertices)
+    there = scale_face(face, scale)
+    (masks,) = pipeline.reconstructor.masks_of([image], [there])
+    painted = pipeline.reconstructor.paint(image, seen, vertices, masks=masks)
+    detail = pipeline.reconstructor.sculpt(painted, seen, vertices, trust_in(image, there))
     quality = {"frames": person.frames, "best_frame": int(performance.table["frame"][person.best])}
     return Reconstruction(
         person.number, face, parameters, vertices, landmarks, painted.texture, painted.visibility, quality, detail=detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -127,3 +128,17 @@ def test_a_photo_of_another_format_takes_the_place_of_the_old_one(source, tmp_pa
     assert call("cluster", str(source), "-o", str(out)).exit_code == 1  # the photo without a face
     photos = [row["photo"] for row in csv.DictReader((out / "clusters.csv").open())]
     assert len(photos) == 6 and "red0.bmp" in photos and "red0.png" not in photos
+
+
+def test_names_alike_or_long_or_no_text_are_all_there(source, tmp_path, encoder):
+    photos = ["red_/0.png", "red_/_0.png", "red____0.png", f"{'long' * 30}/{'name' * 30}.png"]
+    for name in photos:
+        (source / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(source / "red0.png", source / name)
+    os.rename(source / "green0.png", os.fsencode(source) + b"/gr\xfcn.png")
+    (source / "empty.png").unlink()
+    for command in ("embed", "cluster"):
+        assert call(command, str(source), "-o", str(tmp_path / "out"), "--recursive").exit_code == 0
+    assert len(list((tmp_path / "out" / "clusters" / "person_000").glob("*.jpg"))) == 3 + len(photos) + 1  # and their sheet
+    with open(tmp_path / "out" / "clusters.csv", newline="", encoding="utf-8") as table:
+        assert "gr\\udcfcn.png" in table.read()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,42 @@ def test_an_input_that_cannot_be_listed_is_one_sentence(tmp_path: Path, monkeypa
     close(tmp_path / "in", monkeypatch)
     with pytest.raises(FaceReconError, match="in cannot be read: Permission denied.$"):
         find_photos(tmp_path / "in", tmp_path / "out")
+
+
+def pack(tar: Path, members: dict[str, bytes]) -> bytes:
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(tar, "w") as file:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            file.addfile(entry, io.BytesIO(content))
+    return tar.read_bytes()
+
+
+def test_a_tar_beside_the_folder_it_came_from(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    for tar in ("a.tar", "B.tar", "c.tar"):
+        pack(root / tar, {"x.jpg": b"1", "._x.jpg": b"left by another system"})
+    found = names(root, ["a/x.jpg", "b/x.jpg"])
+    assert set(found) == {"a/x.jpg", "b/x.jpg", "a.tar/x.jpg", "B.tar/x.jpg", "c.tar/x.jpg"}
+    assert len({name.casefold() for name in found.values()}) == 5 and found["c.tar/x.jpg"] == "c/x"
+
+
+def test_a_tar_that_is_cut_off_is_a_failure_beside_its_first_photos(tmp_path: Path) -> None:
+    tar = tmp_path / "in" / "a.tar"
+    whole = pack(tar, {f"{i}.jpg": bytes(3000) for i in range(4)})
+    tar.write_bytes(whole[:9000])  # inside the third
+    photos = {photo.name: photo.refusal for photo in find_photos(tar.parent, tmp_path / "out")}
+    assert photos.pop("a/(tar)").startswith("The tar cannot be read to its end")
+    assert {"a/0", "a/1"} <= set(photos) and not any(photos.values())
+
+
+def test_at_urls_neither_results_nor_hidden_folders_are_read(tmp_path: Path) -> None:
+    names(tmp_path / "in", ["a.jpg", "album/b.jpg", ".hidden/c.jpg", "out/restored/a.png"])
+    source = f"file://{tmp_path}/in"
+    assert [photo.relative for photo in find_photos(source, f"{source}/out", True)] == ["a.jpg", "album/b.jpg"]
+    assert len(list(find_photos(source, f"file://{tmp_path}/elsewhere", True))) == 3
+    with pytest.raises(FaceReconError, match="is the input folder"):
+        find_photos(source, f"{source}/", True)
+    with pytest.raises(FaceReconError, match="holds results"):
+        find_photos(f"{source}/out/restored", f"{source}/out", True)

@@ -239,6 +239,21 @@ def test_a_run_that_cannot_begin_keeps_earlier_results(
     assert not any(name.endswith(".png") for name in run.files())
 
 
+def test_photos_out_of_reach_keep_what_was_made_of_them(source: Path) -> None:
+    run = Run(source)
+    run()
+    before, away, photos = run.files(), source.parent / "away", find_photos(source, run.output)
+    list(photos)
+    listed = [replace(photo) for photo in photos]
+    source.rename(away)  # a disk that drops out once its photos are listed
+    summary = run_photos(run.task(LIGHT), listed, Place(str(run.output)), lambda *_: None)
+    assert summary.failed == 3 and run.files() == before
+    away.rename(source)
+    assert run().skipped == 3  # nothing is to be done again
+    (source / "a.png").write_bytes(b"no picture any more")
+    assert run().failed == 1 and not any("/a" in name for name in run.files())
+
+
 def test_restoring_again_at_a_url_leaves_the_heads(
     source: Path, head: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,9 @@ def test_the_table_may_be_called_after_the_photos(folder: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert (folder / "photos.csv").is_file() and (folder / "photos.csv.state" / "manifest.jsonl").is_file()
+
+
+def test_a_name_that_is_no_text_costs_no_table(folder: Path) -> None:
+    os.rename(folder / "photos" / "0.png", os.fsencode(folder / "photos") + b"/caf\xe9.png")
+    assert run(folder).exit_code == 0
+    assert [row["image"] for row in rows(folder)] == ["1.png", "2.png", "caf\\udce9.png"]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import batch.video
 from batch.main import app
+from batch.manifest import Manifest, Record
 from facerecon.video.reading import read_info
 from tests.batch import tiny_video
 from tests.batch.test_kill import without_seconds
@@ -115,3 +116,13 @@ def test_a_dry_run_tells_machines_what_it_would_do(clip, tmp_path):
     events = [json.loads(line) for line in run(clip, "-o", tmp_path / "out", "--dry-run", "--json").stdout.splitlines()]
     assert events[0] == {"event": "item", "input": "talk.mp4", "status": "todo", "frames": FRAMES}
     assert (events[1]["event"], events[1]["todo"], events[1]["dry_run"]) == ("end", 1, True)
+
+
+def test_a_video_called_like_a_photo_does_not_replace_its_heads(clip, tmp_path):
+    record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
+    Manifest(tmp_path / "manifest.jsonl").append([record])
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "talk_00.glb").write_bytes(b"of a photo")
+    refused = run(clip, "--output", tmp_path)
+    assert refused.exit_code == 1 and "a photo called talk" in " ".join(refused.output.split())
+    assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == b"of a photo"

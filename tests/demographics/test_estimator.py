@@ -12,7 +12,8 @@ from torch import nn
 from facerecon.demographics import checkpoint
 from facerecon.demographics.crops import cut
 from facerecon.demographics.estimator import DemographicsEstimator
-from facerecon.demographics.network import DemographicsNetwork, NetworkConfig, fold
+from facerecon.demographics.labels import RACE_SYSTEMS
+from facerecon.demographics.network import AGES, DemographicsNetwork, NetworkConfig, fold
 from facerecon.faces.align import warp
 from facerecon.types import FaceReconError
 from tests.fakes import FakeDetector, make_face, make_photo
@@ -121,3 +122,24 @@ def test_a_turned_photo_gives_the_same_crop() -> None:
 def test_lists_of_unequal_length_are_refused(estimator: DemographicsEstimator) -> None:
     with pytest.raises(FaceReconError, match="equal in number"):
         estimator.predict([make_photo()], [])
+
+
+def test_temperatures_divide_the_logits() -> None:
+    network, crops = fold(make_network()), make_photo(32, 32)[None]
+    plain, cool = (DemographicsEstimator(network, EVEN | {"gender": t}).probabilities(crops) for t in (1.0, 2.5))
+    torch.testing.assert_close(cool["gender"].log().diff() * 2.5, plain["gender"].log().diff(), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(cool["age"], plain["age"])
+
+
+def test_columns_of_the_network_are_those_it_was_trained_with() -> None:
+    found = {"age": torch.eye(AGES)[[62]], "gender": torch.tensor([[0.9, 0.1]])}
+    found |= {system: torch.eye(len(RACE_SYSTEMS[system]))[[1]] for system in ("utkface", "fairface")}
+    (estimate,) = DemographicsEstimator._estimates(found, [None])
+    assert estimate.age == 62 and estimate.age_std == pytest.approx(0, abs=0.05)
+    assert estimate.gender["female"] == pytest.approx(0.9) and estimate.dominant_race == "African"
+
+
+def test_the_largest_face_is_the_one_estimated() -> None:
+    faces = [make_face(5, 5, 30), make_face(60, 20, 80), make_face(40, 5, 20)]
+    (estimate,) = DemographicsEstimator(fold(make_network()), EVEN, FakeDetector(faces)).predict(make_photo())
+    assert np.array_equal(estimate.face.box, faces[1].box)

@@ -49,3 +49,13 @@ def test_dense_mesh_stands_out_where_detail_does(carved, head):
 def test_without_detail_there_is_no_dense_mesh(tmp_path, reconstruction, head):
     assert export_head(tmp_path / "a", reconstruction, head, ["dense"]) == []
     assert len(uv_split_mesh(head).faces) == len(head.faces)
+
+
+def test_normals_of_the_dense_mesh_lean_where_the_normal_map_does(carved, head):
+    smooth = surface(carved, head, uv_split_mesh(head))
+    even = replace(carved.detail, normal_map=np.full_like(carved.detail.normal_map, (128, 128, 255)))
+    leaning, plain = (dense_surface(smooth, detail) for detail in (carved.detail, even))
+    cosine = (leaning.normals * plain.normals).sum(1)
+    u, v = leaning.mesh.uv.T
+    rim = (abs(u - 24 / 64) < 0.008) & (abs(v - 0.5) < 0.1)
+    assert rim.sum() > 20 and cosine[rim].max() < 0.95 and cosine[abs(u - 24 / 64) > 0.05].min() > 0.999

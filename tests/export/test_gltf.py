@@ -186,3 +186,29 @@ def run_validator(paths: list[Path]) -> list[dict] | None:
         return None
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
+
+
+def test_every_vertex_hangs_on_its_own_joints(files, head):
+    document, buffer = read(files["glb"])
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    joints, weights = (accessor(document, buffer, attributes[name]) for name in ("JOINTS_0", "WEIGHTS_0"))
+    source = uv_split_mesh(head).source
+    found = np.zeros((len(source), len(document["skins"][0]["joints"])))
+    np.add.at(found, (np.arange(len(source))[:, None], joints.astype(int)), weights)
+    assert np.abs(found[:, 1:] - head.skin_weights.numpy()[source]).max() < 1e-3  # column 0 is the root
+
+
+def test_eyes_hang_on_the_head_and_the_head_on_the_neck(files):
+    nodes = read(files["glb"])[0]["nodes"]
+    parents = {nodes[child]["name"]: node["name"] for node in nodes for child in node.get("children", [])}
+    assert parents == {
+        "joint_neck": "joint_root", "joint_head": "joint_neck", "joint_left_eye": "joint_head", "joint_right_eye": "joint_head",
+    }
+
+
+def test_colour_and_relief_are_not_exchanged(carved_files):
+    for path in carved_files:
+        document, _ = read(path)
+        (material,) = document["materials"]
+        slots = material["pbrMetallicRoughness"]["baseColorTexture"], material["normalTexture"]
+        assert [document["images"][document["textures"][slot["index"]]["source"]]["name"] for slot in slots] == ["head", "relief"]

@@ -7,6 +7,7 @@ import pytest
 import trimesh
 
 from facerecon.export import FORMATS, ExportError, export_head, uv_split_mesh
+from facerecon.export.mesh import surface, vertex_colours
 from facerecon.images import ImageError
 
 
@@ -100,3 +101,17 @@ def test_errors_are_one_sentence(tmp_path, reconstruction, head):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ImageError):
         export_head(tmp_path / "file" / "a", reconstruction, head, ["ply"])
+
+
+def test_an_obj_holds_the_uv_and_the_normals_of_the_mesh(tmp_path, reconstruction, head):
+    lines = export_head(tmp_path / "a", reconstruction, head, ["obj"])[0].read_text().splitlines()
+    uv, normals = (np.array([line.split()[1:] for line in lines if line.startswith(key)], float) for key in ("vt ", "vn "))
+    flat = surface(reconstruction, head, uv_split_mesh(head))
+    assert np.abs(uv - flat.mesh.uv).max() < 1e-5 and np.abs(normals - flat.normals).max() < 1e-3
+    assert normals[flat.positions[:, 2].argmax(), 2] > 0.5
+
+
+def test_a_vertex_high_in_the_layout_has_the_colour_of_the_textures_top():
+    texture = np.zeros((64, 64, 3), np.uint8)
+    texture[:32] = 200
+    assert vertex_colours(texture, np.array([[0.5, 0.9], [0.5, 0.1]], np.float32))[:, 0].tolist() == [200, 0]

@@ -170,3 +170,12 @@ def test_missing_or_foreign_file_is_one_clear_error(tmp_path) -> None:
     with pytest.raises(HeadModelError, match="no head model"):
         HeadModel.from_pretrained(tmp_path / "head.safetensors")
     assert issubclass(HeadModelError, FaceReconError)
+
+
+def test_eyes_stay_in_their_sockets_when_the_head_turns(head):
+    pose = torch.zeros(1, 4, 3)
+    pose[0, head.joint_labels.index("head"), 1] = 0.5
+    still, turned = head.vertices(), head.vertices(pose=pose)
+    for side, lids in (("left", slice(42, 48)), ("right", slice(36, 42))):
+        apart = [p[:, head.masks[f"{side}_eyeball"]].mean(1) - head.landmarks(p)[:, lids].mean(1) for p in (still, turned)]
+        assert (apart[0].norm() - apart[1].norm()).abs() < 1e-3

@@ -11,7 +11,7 @@ from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.rendering.shading import directional_light, uniform_light
-from tests.reconstruction.test_texture import PHOTO, SIZE, atlas, head, person, turned, vertices  # noqa: F401
+from tests.reconstruction.test_texture import PHOTO, SIZE, atlas, head, person, photograph, turned, vertices  # noqa: F401
 
 
 def lit(head, vertices, texture, pose, lamp, ambient=0.12):  # noqa: F811
@@ -66,3 +66,15 @@ def test_a_photo_without_skin_is_left_as_it_is(head, vertices):  # noqa: F811
     photo = np.full((64, 64, 3), 40, np.uint8)
     plain, flat = (unproject(photo, pose, vertices, head, SIZE, delight=d).texture for d in (False, True))
     assert cv2.absdiff(plain, flat).max() == 0
+
+
+def test_a_shadow_that_harmonics_cannot_follow_is_evened_out(head, vertices, atlas):
+    prior, texture, pose = load_appearance(SIZE, len(head.uv)), person(head, atlas, symmetric=True), turned(0)
+    photo = photograph(head, vertices, texture, pose).astype(np.float32)
+    shadow = np.zeros((PHOTO, PHOTO), np.float32)
+    shadow[200:330, PHOTO // 2 + 30 : PHOTO // 2 + 80] = 1
+    photo *= 1 - 0.3 * cv2.GaussianBlur(shadow, (0, 0), 6)[..., None]
+    left, right = cheeks(atlas, prior)
+    plain, flat = (unproject(photo.astype(np.uint8), pose, vertices, head, SIZE, delight=d).texture for d in (False, True))
+    before, after = (abs(np.log(brightness(t)[left].mean() / brightness(t)[right].mean())) for t in (plain, flat))
+    assert before > 0.2 and after < 0.35 * before

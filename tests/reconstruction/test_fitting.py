@@ -104,3 +104,12 @@ def test_lips_of_a_shut_mouth_touch_and_stay_in_their_place(head, true):
     assert np.linalg.norm(fitted[48:60] - seen[48:60], axis=1).mean() < 0.03 * eyes
     open_again = marks_of(fit_landmarks(rest, smiling, np.full(68, 4.0), head), head)
     assert lip_gap(open_again) > 0.8 * lip_gap(smiling)
+
+
+def test_a_broad_jaw_puffs_no_cheeks(head, true):
+    rest = replace(true, expression=np.zeros_like(true.expression))
+    marks = marks_of(rest, head)
+    broad = marks.copy()
+    broad[:17] = (marks[:17] - marks[:17].mean(0)) * (1.15, 1) + marks[:17].mean(0)
+    fitted = fit_landmarks(rest, broad.astype(np.float32), np.full(68, 2.0), head)
+    assert fitted.expression[head.expression_labels.index("cheekPuff")] < 0.02

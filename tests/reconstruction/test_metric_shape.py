@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,13 @@ def test_an_encoder_stored_in_fewer_bits_keeps_its_metric_shape(tmp_path):
 
 def test_the_shipped_metric_shape_belongs_to_the_shipped_encoder():
     assert MetricShape.from_pretrained().config.encoder in encoder_versions(find_checkpoint("reconstruction"))
+
+
+def test_metric_shape_leaves_the_landmarks_where_they_were(pair):
+    photo = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    face = Face(np.array([120, 80, 200, 160], np.float32), (template_points(120, "reconstruction") + (100, 60)).astype(np.float32))
+    before, after = (one.encode([photo], [face])[0] for one in pair)
+    marks = [one.geometry(p)[1] for one, p in zip(pair, (before, after))]
+    own = pair[1].geometry(replace(after, rotation=before.rotation, translation_m=before.translation_m))[1]
+    moved, unmoved = (np.linalg.norm(m - marks[0], axis=1).mean() for m in (marks[1], own))
+    assert moved < 0.7 * unmoved

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from safetensors.torch import save_file
 
 from facerecon.faces.align import invert, reconstruction_matrix, template_points, transform_points
 from facerecon.head import HeadModel
-from facerecon.reconstruction.camera import seen_yaw
+from facerecon.reconstruction import reconstructor as module
+from facerecon.reconstruction.camera import seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.reconstruction.same_person import fuse_shapes
 from facerecon.reconstruction.trunk import TrunkConfig
-from facerecon.types import CROP_SCALE, Demographics, Face, FaceReconError, ReconstructionOptions
+from facerecon.types import CROP_SCALE, Demographics, Face, FaceReconError, PersonShape, ReconstructionOptions
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
 
@@ -166,3 +168,63 @@ def test_every_head_says_how_far_it_can_be_trusted(reconstructor, photo):
     (found,) = reconstructor.reconstruct([photo], [face_at(160, 120)], textured=False)
     assert set(found.quality) == {"quality", "landmark_fit", "sharpness", "frontality"}
     assert all(0 <= value <= 1 for value in found.quality.values())
+
+
+def test_landmarks_of_a_face_fit_its_head_and_leave_a_given_shape(reconstructor, head, photo):
+    face = face_at(160, 120)
+    plain = reconstructor.encode([photo], [face])[0]
+    marks = reconstructor.geometry(plain)[1]
+    wanted = ((marks - marks.mean(0)) * (1.1, 1) + marks.mean(0) + (6, -4)).astype(np.float32)
+    seen = replace(face, landmarks=wanted, landmark_errors=np.ones(68, np.float32))
+
+    def off(parameters):
+        return np.linalg.norm(reconstructor.geometry(parameters)[1] - wanted, axis=1).mean()
+
+    fitted = reconstructor.encode([photo], [seen])[0]
+    assert off(fitted) < 0.3 * off(plain) and not np.array_equal(fitted.identity, plain.identity)
+    person = PersonShape(plain.identity, plain.mean_weights, plain.demographics)
+    kept = reconstructor.encode([photo], [seen], options=ReconstructionOptions(person=person))[0]
+    assert np.array_equal(kept.identity, person.identity) and off(kept) < 0.6 * off(plain)
+    unfitted = HeadReconstructor(reconstructor.encoder, head, fits=False).encode([photo], [seen])[0]
+    assert off(unfitted) == pytest.approx(off(plain), rel=1e-3)
+
+
+def test_options_reach_texture_and_detail(reconstructor, head, photo, monkeypatch):
+    painted, trusts = [], []
+
+    def paint(source, *_, delight, masks):
+        painted.append((source, delight, masks))
+        return SimpleNamespace(texture=np.zeros((4, 4, 3), np.uint8), visibility=np.zeros((4, 4), np.uint8))
+
+    class Sculptor:
+        def sculpt(self, painted, parameters, vertices, trust):
+            trusts.append(trust)
+            return "relief"
+
+    monkeypatch.setattr(module, "unproject", paint)
+    monkeypatch.setattr(module, "trust_in", lambda image, face: 0.25)
+    made, known = HeadReconstructor(reconstructor.encoder, head, detailer=Sculptor()), object()
+    plain = made.reconstruct([photo], [face_at(160, 120)], masks=[known])[0]
+    assert painted[-1][1:] == (False, known) and plain.detail == "relief"
+    assert trusts == [0.25]
+    coarse = made.reconstruct([photo], [face_at(160, 120)], options=ReconstructionOptions(delight=True, mode="coarse"))[0]
+    assert painted[-1][1] is True and coarse.detail is None
+    bare = made.reconstruct([photo], [face_at(160, 120)], textured=False)[0]
+    assert len(painted) == 2 and bare.texture is None and bare.detail is None
+
+
+def test_the_light_turns_with_a_photo_that_was_turned(reconstructor, photo):
+    face = face_at(150, 120)
+    points = np.stack([face.points[:, 1], photo.shape[1] - 1 - face.points[:, 0]], axis=1)
+    home = reconstructor.encode([photo], [face])[0]
+    moved = reconstructor.encode([np.ascontiguousarray(np.rot90(photo))], [Face(face.box, points.astype(np.float32))])[0]
+    expected = turn_light(home.lighting, moved.rotation @ home.rotation.T)
+    assert np.abs(moved.lighting - expected).max() < 0.05 < np.abs(moved.lighting - home.lighting).max()
+
+
+def test_an_ethnicity_alone_moves_the_mean(reconstructor, photo):
+    free, race, ethnicity = (
+        reconstructor.encode([photo], [face_at(160, 120)], [known])[0].mean_weights
+        for known in (None, Demographics(race="Asian", source="user"), Demographics(ethnicity="Korean", source="user"))
+    )
+    assert np.allclose(race, ethnicity) and np.abs(free - ethnicity).max() > 0.05

@@ -260,3 +260,35 @@ def test_background_never_lands_on_the_head_but_glasses_on_both_sides_stay(head,
     assert beyond.visibility.max() < 20
     both = unproject(photo, pose, vertices, head, SIZE, masks=all_of("other"))
     assert both.visibility.astype(int).sum() > 0.95 * unproject(photo, pose, vertices, head, SIZE).visibility.astype(int).sum()
+
+
+def test_hair_beside_the_face_is_replaced_by_the_other_cheek(head, vertices, atlas):
+
+    texture, pose = person(head, atlas, symmetric=True), turned(0)
+    photo = photograph(head, vertices, texture, pose)
+    half = slice(PHOTO // 2 + 20, PHOTO)
+    photo[:, half] = (40, 160, 60)
+    plain, masked = (unproject(photo, pose, vertices, head, SIZE, masks=m) for m in (None, all_of("hair", half)))
+    cheek = (atlas.masks["face"] > 0.9) & (atlas.spread(atlas.template)[..., 0] > 0.03) & (atlas.height < 0)
+    far = cv2.erode(cheek.astype(np.uint8), np.ones((5, 5))) > 0
+    assert masked.visibility[far].mean() < 10
+    assert psnr(masked.texture[far], texture[far]) > psnr(plain.texture[far], texture[far]) + 6
+
+
+def test_what_the_photo_hides_is_guessed_from_what_it_shows(head, vertices, atlas, monkeypatch):
+    pose = turned(0)
+    photo = photograph(head, vertices, person(head, atlas), pose)[:, : PHOTO // 2 - 30].copy()
+    mine = unproject(photo, pose, vertices, head, SIZE).texture.astype(int)
+    monkeypatch.setattr("facerecon.reconstruction.skin_modes.load_skin_modes", lambda: None)
+    mean = unproject(photo, pose, vertices, head, SIZE).texture.astype(int)
+    change = np.abs(mine - mean).mean(2)
+    assert change[atlas.masks["face"] > 0.9].mean() > 0.5
+
+
+def test_an_eye_that_lands_on_its_lid_leaves_it_skin(head, vertices, atlas):
+    texture, pose = person(head, atlas), turned(0)
+    photo = photograph(head, vertices, texture, pose)
+    lids, elsewhere = atlas.lids > 0.4, (atlas.masks["face"] > 0.9) & (atlas.lids < 0.05)
+    plain, masked = (unproject(photo, pose, vertices, head, SIZE, masks=m) for m in (None, all_of("features")))
+    assert masked.visibility[lids].max() == 0 < plain.visibility[lids].max()
+    assert np.abs(masked.visibility[elsewhere].astype(int) - plain.visibility[elsewhere]).mean() < 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facerecon.rendering import uniform_light
-from facerecon.rendering.pictures import MODES, overlay_head, render_head
+from facerecon.rendering.pictures import MODES, framing, overlay_head, render_head, render_layer
 from facerecon.rendering.turntable import turn, turntable_frames, write_video
 from facerecon.types import Demographics, HeadParameters, VideoError
 from tests.rendering.meshes import uv_sphere
@@ -159,3 +159,36 @@ def test_normal_map_bends_what_is_drawn(ball):
     bent = render_head(vertices + (0, 0, -1), head, 129, mode="normals", normal_map=relief).astype(int) - plain
     assert bent[50, 64, 0] > 40 and abs(bent[50, 64, 1]) < 25
     assert bent[78, 64, 1] > 40 and abs(bent[78, 64, 0]) < 15
+
+
+def test_framing_shows_all_of_a_head_that_stands_to_the_side():
+    points = np.array([[0.1, 0.3, -1.0], [0.2, 0.7, -1.0]])
+    focal, principal = framing(points, 200, 100)
+    pixels = principal + focal * points[:, :2] * (1, -1)
+    assert pixels.mean(0) == pytest.approx([49.5, 99.5])
+    assert np.ptp(pixels[:, 1]) == pytest.approx(0.9 * 200)
+
+
+def test_a_turntable_goes_once_around_to_the_right_and_shows_relief():
+
+    vertices, faces = uv_sphere()
+    nose = SimpleNamespace(faces=faces, uv=vertices[:, :2] / 0.2 + 0.5, uv_faces=faces, masks={"mouth_interior": vertices[:, 2] > 0.085})
+    vertices = vertices.numpy()
+    front, right, back, left = turntable_frames(vertices, nose, 64, frames=4, mode="geometry", lighting=uniform_light()[0])
+    dark = [frame[32, :, 0].astype(int) < 190 for frame in (front, right, back, left)]
+    assert dark[0][32] and not dark[0][[10, 53]].any() and not dark[2].any()
+    assert dark[1].any() and np.flatnonzero(dark[1]).min() > 40 and np.flatnonzero(dark[3]).max() < 23
+    lean = np.full((8, 8, 3), (188, 128, 240), np.uint8)
+    plain, bent = (next(turntable_frames(vertices, nose, 64, mode="normals", normal_map=m)) for m in (None, lean))
+    assert bent[32, 32, 0] > plain[32, 32, 0].astype(int) + 30
+
+
+def test_what_is_seen_from_behind_is_not_drawn():
+    vertices, faces = uv_sphere()
+    front = faces[vertices[faces][..., 2].min(1).values > 0.05]
+    covered = []
+    for turned in (front, front[:, [0, 2, 1]]):
+        ball = SimpleNamespace(faces=turned, uv=vertices[:, :2], uv_faces=turned, masks={"mouth_interior": vertices[:, 2] > 1})
+        layer = render_layer(vertices.numpy() - (0, 0, 0.5), ball, (32, 32), 60.0, np.array([15.5, 15.5]), mode="geometry")
+        covered.append(layer[..., 3].sum())
+    assert covered[0] > 50 and covered[1] == 0

@@ -50,7 +50,7 @@ def test_a_run_leaves_what_is_seen_at_once(finished: Finished) -> None:
     assert before.size == after.size == (320, 240) and after.format == "PNG"
     assert all(path.is_file() for head in finished.heads for path in finished.previews(head.number))
     assert finished.file(1, "glb").read_bytes()[:4] == b"glTF" and finished.file(1, "json").is_file()
-    assert finished.head("Face 2").figures["Quality"] == "Low"
+    assert finished.head("Face 2").figures["Detail in the photo"] == "Low"
     assert not finished.file(0, "obj").exists()
 
 

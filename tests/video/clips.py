@@ -109,12 +109,18 @@ class StillReconstructor(FakeReconstructor):
         head = super()._one(image, face, known, focal_px)
         return replace(head, landmarks_68=self.geometry(head.parameters)[1])
 
-    def paint(self, photo, parameters, vertices) -> TextureResult:
+    def masks_of(self, photos, faces) -> list[str]:
+        """Stand-ins that :meth:`paint` has to get."""
+        return ["judged"] * len(faces)
+
+    def paint(self, photo, parameters, vertices, masks) -> TextureResult:
         """The photo's mean colour."""
+        assert masks == "judged"
         return TextureResult(np.full((32, 32, 3), photo.reshape(-1, 3).mean(0), np.uint8), np.full((32, 32), 255, np.uint8), None, None)
 
-    def sculpt(self, painted, parameters, vertices) -> None:
+    def sculpt(self, painted, parameters, vertices, trust) -> None:
         """Nothing."""
+        assert 0 <= trust <= 1
 
 
 class SlowRestorer(FakeRestorer):

@@ -42,6 +42,7 @@ def train(args: argparse.Namespace) -> Path:
     config = CONFIGS[args.config]
     config = dataclasses.replace(config, **{k: v for k in ("steps", "lr") if (v := getattr(args, k)) is not None})
     network = (load_network(NAME, build, args.init) if args.init else CenterNetwork(config.network)).to(accelerator.device)
+    config = dataclasses.replace(config, network=network.config)
     optimizer = MasterAdamW(
         network.parameters(), config.lr, weight_decay=config.weight_decay, clip=5.0, ema=config.ema, muon=True
     )

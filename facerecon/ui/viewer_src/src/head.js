@@ -5,6 +5,9 @@ import { createSurface, createWire } from "./material.js";
 import { ambientOcclusion } from "./occlusion.js";
 import { Shape } from "./shape.js";
 
+// Teeth lie behind shut lips where openness is measured, and see the light as soon as these part.
+const DARKEST = 0.4;
+
 /** Reads a GLB (ArrayBuffer) of facerecon.export; throws where it is none. */
 export async function readHead(buffer) {
   const gltf = await new GLTFLoader().parseAsync(buffer, "");
@@ -50,7 +53,7 @@ class Head {
     for (let i = 0; i < open.length; i++) {
       let wet = 0;
       for (let k = 4 * i; k < 4 * i + 4; k++) if (eyes.has(joints[k])) wet += shares[k];
-      bytes[2 * i] = Math.round(255 * Math.min(1, 0.08 + open[i]));
+      bytes[2 * i] = Math.round(255 * Math.min(1, Math.max(DARKEST, 0.08 + open[i])));
       bytes[2 * i + 1] = Math.round(255 * Math.min(1, wet));
     }
     return bytes;
