@@ -137,7 +137,7 @@ def _called(folder: str) -> str:
 
 
 def _walk_remote(source: str, output: str, recursive: bool) -> Iterator[_Folder]:
-    """Folders behind a URL but for hidden ones and the output; names shared with tars stand beside each other only locally.
+    """Folders behind a URL but for hidden ones and the output. A tar and a folder of its name are not told apart here.
 
     Raises:
         FaceReconError: there is nothing at the URL.
