@@ -209,7 +209,8 @@ def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo
     members: dict[str, Member] = {}
     try:
         for member in tar_members(location):
-            if PurePosixPath(member.name).suffix.lower() in SUFFIXES and not PurePosixPath(member.name).name.startswith("."):
+            path = PurePosixPath(member.name)
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 members.setdefault(member.name, member)
     except FaceReconError as error:  # a name within it, as a folder's that cannot be listed
         yield Photo(location, relative, named(f"{plain_stem(relative)}/", _CLOSED_TAR, relative, shared), None, str(error))
@@ -232,9 +233,12 @@ def _refusal(location: str, root: str) -> str | None:
 
 
 def _check_urls(source: str, output: str) -> None:
-    if not is_remote(output):
-        return
-    below = path_below(output, source)
+    if is_remote(output):
+        _refuse_results(source, output, path_below(output, source))
+
+
+def _refuse_results(source: str | Path, output: str | Path, below: str | None) -> None:
+    """``below`` is the path of the source below the output, "" where they are the same, None where it lies elsewhere."""
     if below == "":
         raise FaceReconError("The output folder is the input folder: give another one.")
     if below is not None and below.split("/")[0] in FOLDERS:
@@ -247,9 +251,6 @@ def _check_places(source: Path, output: Path | None) -> None:
     if output is None:
         return
     start, end = source.resolve(), output.resolve()
-    if start == end:
-        raise FaceReconError("The output folder is the input folder: give another one.")
-    if any(start.is_relative_to(end / folder) for folder in FOLDERS):
-        raise FaceReconError(f"{source} holds results of the output folder {output}: give another one.")
+    _refuse_results(source, output, _below(str(start), end) if start.is_relative_to(end) else None)
     if output.exists() and not output.is_dir():
         raise FaceReconError(f"The output folder {output} is a file.")

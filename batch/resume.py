@@ -110,8 +110,10 @@ class Progress:
 
     def _out_of_reach(self, record: Record) -> bool:
         """Whether a photo could not be read at all that was done before: its results stay, and what is known of them."""
+        if record.content is not None or record.status == "done":
+            return False
         earlier = self.manifest.find(record.name, self.task.stages)
-        return record.content is None and record.status == "failed" and earlier is not None and earlier.status == "done"
+        return earlier is not None and earlier.status == "done"
 
     def _note(self, record: Record, earlier: bool) -> None:
         self.summary.failed += record.status == "failed"

@@ -55,7 +55,7 @@ def path_below(url: str, other: str) -> str | None:
     """The path of another URL below this one, "" where both are the same; None where it lies elsewhere."""
     (system, path), (others, there) = filesystem(url), filesystem(other)
     here, there = PurePosixPath(path), PurePosixPath(there)
-    if type(system) is not type(others) or system != others or not there.is_relative_to(here):
+    if system != others or not there.is_relative_to(here):
         return None
     below = there.relative_to(here).as_posix()
     return "" if below == "." else below

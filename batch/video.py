@@ -236,12 +236,13 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
 def _is_photo(output: Path, name: str) -> bool:
     """Whether files that a video of this name writes are those of a photo; phones take both at once and call them alike."""
     from batch.manifest import Manifest
+    from batch.photo_task import RECONSTRUCTION
     from batch.place import MANIFEST
 
     if not (output / MANIFEST).is_file():
         return False
-    photos = (record for record in Manifest(output / MANIFEST, shared=True).newest() if record.name == name)
-    return any(file.startswith(("heads/", "parameters/")) for photo in photos for file in photo.files)
+    photo = Manifest(output / MANIFEST, shared=True).find(name, (RECONSTRUCTION,))
+    return photo is not None and photo.status == "done"
 
 
 def _count(reporter: Reporter, what: str, frames: int, earlier: bool) -> None:

@@ -58,11 +58,11 @@ def _gather(image, weights, faces, face_index, barycentric, sums):
 
 
 @torch.no_grad()
-def _blink(head: HeadModel) -> np.ndarray:
-    """How far each vertex (V,) goes when both eyes of the average head shut, over the farthest."""
+def _blink(head: HeadModel, template: np.ndarray) -> np.ndarray:
+    """How far each vertex (V,) of the average head ``template`` (V, 3) goes when both eyes shut, over the farthest."""
     shut = torch.zeros(1, len(head.expression_labels))
     shut[0, [head.expression_labels.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]] = 1.0
-    way = (head.vertices(expression=shut) - head.vertices())[0].norm(dim=1).cpu().numpy().astype(np.float32)
+    way = np.linalg.norm(head.vertices(expression=shut)[0].cpu().numpy() - template, axis=1)
     return way / way.max()
 
 
@@ -118,7 +118,7 @@ class TextureAtlas:
         self.height = self.spread(self.template[:, 1:2])[..., 0]
         masks = ((name, head.masks[name].cpu().numpy().astype(np.float32)) for name in SOFT_MASKS)
         self.masks = {name: self.spread(mask[:, None])[..., 0] for name, mask in masks}
-        self.lids = self.spread(_blink(head)[:, None])[..., 0] * self.skin
+        self.lids = self.spread(_blink(head, self.template)[:, None])[..., 0] * self.skin
         skin_faces = self.faces[materials == self.material_labels.index("skin")]
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)

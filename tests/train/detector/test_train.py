@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from facerecon.faces.center import CenterDetector
+from facerecon.faces.center_network import CenterConfig, CenterNetwork
 from facerecon.types import FaceReconError
 from train.detector.export import export
 from train.detector.prepare import FacePhotos, write
@@ -49,6 +54,15 @@ def test_a_new_run_begins_where_exported_weights_are(photos, tmp_path):
     earlier = torch.load(tmp_path / "a" / "detector.pt", weights_only=False)["weights"]
     far, near = (sum(float((w[k] - earlier[k]).square().sum()) for k in w if w[k].ndim == 4) for w in (fresh, begun))
     assert near < 0.01 * far
+
+
+def test_a_run_that_begins_with_weights_of_another_size_keeps_that_size(photos, tmp_path):
+    network = CenterNetwork(CenterConfig(32, (32, 32, 32, 32), (2, 1, 1, 1), 32))  # not that of the config "tiny"
+    file = tmp_path / "detector.safetensors"
+    save_file(network.state_dict(), file, {"config": json.dumps(asdict(network.config))})
+    run(photos, tmp_path / "run", "--init", str(file), "--steps", "1")
+    exported = export(tmp_path / "run" / "detector.pt", tmp_path / "weights", slope=1.0, shift=0.0)
+    assert CenterDetector.from_pretrained(path=exported).network.config.blocks == (2, 1, 1, 1)
 
 
 def test_some_packs_alone_are_read_with_their_own_pixels(tmp_path):
