@@ -88,6 +88,10 @@ class HeadOptions:
     delight: Annotated[
         bool, typer.Option("--delight", help="Take the photo's light and shade out of the base colour.", rich_help_panel=_HEADS)
     ] = False
+    hair: Annotated[
+        bool,
+        typer.Option("--hair/--no-hair", help="Heads with the volume of the photo's hair, or bald.", rich_help_panel=_HEADS),
+    ] = True
     same_person: Annotated[
         bool,
         typer.Option("--same-person", help="All photos show one person: one shape from all of them.", rich_help_panel=_HEADS),
@@ -172,6 +176,7 @@ def make_settings(
         colorize=restoring.colorize,
         guided=restoring.guided,
         mode=heads.mode,
+        hair=heads.hair,
     )
 
 

@@ -42,7 +42,7 @@ class Settings:
         max_side: photos are shrunk to this longer side, pixels; None keeps them.
         detector: options of the face detector.
         codes: write the parameters as arrays, too.
-        crop_scale, delight, mode: as ``facerecon.types.ReconstructionOptions`` has them.
+        crop_scale, delight, mode, hair: as ``facerecon.types.ReconstructionOptions`` has them.
         crop_size: side of the picture ``crop``, pixels.
         person: the shape that all photos share, a ``batch.same_person.SharedShape``.
         head_model: file of another head model, whose mesh is fitted to each head.
@@ -72,6 +72,7 @@ class Settings:
     colorize: bool = False
     guided: bool = False
     mode: Mode = "detail"
+    hair: bool = True
 
 
 def make_reconstructor(device: str, settings: Settings) -> FaceReconstructor:
@@ -134,7 +135,8 @@ class PhotoTask(Task):
     def options(self) -> ReconstructionOptions | None:
         """How heads are rebuilt; None where nothing special was asked for."""
         shared = self.given.person
-        asked = ReconstructionOptions(self.given.crop_scale, self.given.delight, shared.shape() if shared else None, self.given.mode)
+        given, person = self.given, shared.shape() if shared else None
+        asked = ReconstructionOptions(given.crop_scale, given.delight, person, given.mode, given.hair)
         return None if asked == ReconstructionOptions() else asked
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from batch.sentences import in_short
+from facerecon.head.hair import DIRECTIONS, hair_shell
 from facerecon.images import load_image
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
 
@@ -82,6 +83,8 @@ def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstru
     with torch.inference_mode():
         identity, expression = (torch.from_numpy(v)[None] for v in (parameters.identity, parameters.expression))
         vertices = model.vertices(identity, expression, model.mean_weights(parameters))[0].numpy()
+    if parameters.hair is not None:
+        vertices = hair_shell(model).grow(vertices, parameters.hair)
     index = file.stem.rpartition("_")[2]
     return Reconstruction(
         index=int(index) if index.isdecimal() else 0, face=face, parameters=parameters, vertices=vertices,
@@ -113,7 +116,7 @@ def rotation_from_degrees(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 def _parameters(values: dict[str, Any], model: Any) -> HeadParameters:
     known, camera = values["demographics"], values["camera"]
-    weights = values.get("mean_weights")
+    weights, hair = values.get("mean_weights"), values.get("hair")
     return HeadParameters(
         identity=np.array([values["identity"][label] for label in model.identity_labels], np.float32),
         expression=np.array([values["expression"][label] for label in model.expression_labels], np.float32),
@@ -124,6 +127,7 @@ def _parameters(values: dict[str, Any], model: Any) -> HeadParameters:
         principal_point=np.array(camera["principal_point"], np.float32),
         lighting=np.array(values["lighting"], np.float32).reshape(9, 3),
         mean_weights=None if weights is None else np.array(weights, np.float32),
+        hair=None if hair is None else np.array(hair, np.float32).reshape(DIRECTIONS),
     )
 
 

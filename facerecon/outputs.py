@@ -118,6 +118,8 @@ def write_codes(folder: Path, name: str, head: Reconstruction, model: Any) -> Pa
         "translation_m": p.translation_m, "focal_px": p.focal_px, "principal_point": p.principal_point,
         "lighting": p.lighting, "landmarks_68": head.landmarks_68, "vertices": head.vertices,
     }  # fmt: skip
+    if p.hair is not None:
+        arrays["hair"] = p.hair
     if head.detail is not None:
         arrays["displacement_m"] = head.detail.displacement_m
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -151,6 +153,7 @@ def parameters(photo: Image, head: Reconstruction, model: Any, versions: dict[st
         },
         "mean_weights": _numbers(model.mean_weights(p)[0], 6),
         "lighting": _numbers(p.lighting, 5),
+        "hair": None if p.hair is None else _numbers(p.hair, 6),
         "quality": plain(head.quality),
         "model_versions": dict(versions),
         "seconds": {key: round(float(value), 4) for key, value in head.seconds.items()},

@@ -94,6 +94,8 @@ class HeadParameters:
         lighting: (9, 3) float32, second-order spherical harmonics of the light, RGB.
         mean_weights: (D,) float32, ``HeadModel.encode_demographics`` of the soft estimate that moved the mean;
             None means ``HeadModel.demographic_weights`` of ``demographics``.
+        hair: (64,) float32 metres, how far hair stands off the scalp in the directions of ``facerecon.head.hair.HairShell``;
+            None leaves the scalp bare.
     """
 
     identity: np.ndarray
@@ -105,6 +107,7 @@ class HeadParameters:
     principal_point: np.ndarray
     lighting: np.ndarray
     mean_weights: np.ndarray | None = None
+    hair: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +150,14 @@ class ReconstructionOptions:
         delight: take the photo's light out of the base colour.
         person: a shape that stands in place of the one each photo shows.
         mode: ``"detail"`` adds wrinkles and folds to the mesh, ``"coarse"`` does not.
+        hair: give textured heads the volume of the hair that the photo shows.
     """
 
     crop_scale: float = CROP_SCALE
     delight: bool = False
     person: PersonShape | None = None
     mode: Mode = "detail"
+    hair: bool = True
 
 
 @dataclass
@@ -214,7 +219,7 @@ class Reconstruction:
         index: position of the face in the photo's list of faces.
         face: where it was found in the photo.
         parameters: what the encoder said.
-        vertices: (V, 3) float32 metres, with expression, without head pose.
+        vertices: (V, 3) float32 metres, with expression and hair, without head pose.
         landmarks_68: (68, 2) float32, iBUG order, pixels of the input photo.
         texture: (T, T, 3) uint8 base colour in UV, or None.
         visibility: (T, T) uint8, 255 where the photo saw the texel, or None.

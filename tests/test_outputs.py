@@ -14,7 +14,7 @@ from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_phot
 
 PARAMETER_KEYS = {
     "image_size", "landmarks_68", "box", "head_pose_degrees", "camera", "identity", "expression", "demographics",
-    "mean_weights", "lighting", "quality", "model_versions", "seconds",
+    "mean_weights", "lighting", "hair", "quality", "model_versions", "seconds",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
+from facerecon.head.hair import hair_shell
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.detail import Detailer, trust_in
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
 from facerecon.reconstruction.fitting import fit_landmarks
 from facerecon.reconstruction.fusion import contradictions, reconcile
+from facerecon.reconstruction.hair import measure_hair
 from facerecon.reconstruction.metric_shape import MetricShaper
 from facerecon.reconstruction.quality import assess
 from facerecon.reconstruction.same_person import exchange_shape
@@ -191,6 +194,8 @@ class HeadReconstructor:
             seconds, texture, detail = {"encode": share}, None, None
             if textured:
                 started = time.perf_counter()
+                if options.hair:
+                    parameters, vertices = self.with_hair(source, parameters, vertices, masks[i])
                 texture = self.paint(source, parameters, vertices, options.delight, masks[i])
                 seconds["texture"] = parsed + time.perf_counter() - started
             if texture and self.detailer is not None and options.mode == "detail":
@@ -213,6 +218,16 @@ class HeadReconstructor:
                 masks[i] = seen
         return masks
 
+    def with_hair(
+        self, photo: Image, parameters: HeadParameters, vertices: np.ndarray, masks: FaceMasks | None
+    ) -> tuple[HeadParameters, np.ndarray]:
+        """Parameters and vertices of a bald head with the hair that its photo shows, see ``hair.measure_hair``; as they are
+        where that is not known."""
+        hair = None if masks is None else measure_hair(parameters, vertices, self.head, masks, photo.shape[:2])
+        if hair is None:
+            return parameters, vertices
+        return replace(parameters, hair=hair), hair_shell(self.head).grow(vertices, hair)
+
     def paint(
         self,
         photo: Image,
@@ -232,7 +247,7 @@ class HeadReconstructor:
 
     @torch.inference_mode()
     def geometry(self, parameters: HeadParameters) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices (V, 3) metres in the head's frame, with expression, and landmarks (68, 2) in photo pixels."""
+        """Vertices (V, 3) metres in the head's frame, with expression and hair, and landmarks (68, 2) in photo pixels."""
         identity, expression, rotation, translation, principal = (
             torch.from_numpy(np.asarray(value, np.float32))[None]
             for value in (
@@ -243,7 +258,8 @@ class HeadReconstructor:
         vertices = self.head.vertices(identity, expression, self.head.mean_weights(parameters))
         points = to_camera(self.head.landmarks(vertices, seen_yaw(rotation, translation)), rotation, translation)
         pixels = project(points, torch.tensor([parameters.focal_px]), principal)
-        return vertices[0].numpy(), pixels[0].numpy()
+        bald, hair = vertices[0].numpy(), parameters.hair
+        return bald if hair is None else hair_shell(self.head).grow(bald, hair), pixels[0].numpy()
 
     @torch.inference_mode()
     def _look(self, crops: list[Image]) -> HeadCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def rebuild(
     seen = scale_parameters(parameters, scale)
     there = scale_face(face, scale)
     (masks,) = pipeline.reconstructor.masks_of([image], [there])
+    seen, vertices = pipeline.reconstructor.with_hair(image, seen, vertices, masks)
+    parameters = replace(parameters, hair=seen.hair)
     painted = pipeline.reconstructor.paint(image, seen, vertices, masks=masks)
     detail = pipeline.reconstructor.sculpt(painted, seen, vertices, trust_in(image, there))
     quality = {"frames": person.frames, "best_frame": int(performance.table["frame"][person.best])}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,11 +146,11 @@ class VideoJob:
         shutil.rmtree(self._store.folder, ignore_errors=True)
 
     def _posed(self, performance: Performance, row: int) -> PosedHead:
-        parameters = performance.parameters(row)
-        vertices, _ = self.pipeline.reconstructor.geometry(parameters)
-        texture = None
+        parameters, texture = performance.parameters(row), None
         if self.settings.layout.image_type == "texture":
-            texture = self.heads(performance)[int(performance.table["person"][row])].texture
+            head = self.heads(performance)[int(performance.table["person"][row])]
+            parameters, texture = replace(parameters, hair=head.parameters.hair), head.texture
+        vertices, _ = self.pipeline.reconstructor.geometry(parameters)
         return PosedHead(vertices, parameters, texture)
 
     def _claim(self, key: str) -> None:

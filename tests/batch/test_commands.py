@@ -21,6 +21,7 @@ from batch.lock import locked
 from batch.manifest import Manifest, Record
 from batch.stored_heads import find_texture, read_head, rotation_from_degrees
 from facerecon import outputs
+from facerecon.head.hair import DIRECTIONS, hair_shell
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor
 from tests.batch.tiny_run import make_reconstructor
@@ -85,7 +86,7 @@ def test_a_busy_folder_ends_with_three(source: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, HeadModel]:
-    """An output folder with one head, turned, smiling and of known age."""
+    """An output folder with one head, turned, smiling, of known age and with hair."""
     head = HeadModel.from_pretrained()
     folder, photo = tmp_path_factory.mktemp("out"), make_photo()
     pipeline = FaceReconstructor(FakeDetector(), FakeRestorer(), FakeReconstructor(head), head)
@@ -95,8 +96,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, HeadMo
     p.expression = rng.uniform(0, 0.5, len(p.expression)).astype(np.float32)
     p.rotation = rotation_from_degrees(-30, 12, 7)
     p.mean_weights = head.encode_demographics(torch.tensor([61.0]), torch.tensor([0.3]), torch.tensor([[0.2, 0.5, 0.3]]))[0].numpy()
+    p.hair = rng.uniform(0, 0.04, DIRECTIONS).astype(np.float32)
     given = (torch.from_numpy(v)[None] for v in (p.identity, p.expression))
-    found.vertices = head.vertices(*given, head.mean_weights(p))[0].numpy()
+    found.vertices = hair_shell(head).grow(head.vertices(*given, head.mean_weights(p))[0].numpy(), p.hair)
     outputs.write_head(folder, "album/a", found, head, ["glb"])
     outputs.write_parameters(folder, "album/a", photo, found, head, {})
     return folder, found, head

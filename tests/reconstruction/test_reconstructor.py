@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from facerecon.faces.align import invert, reconstruction_matrix, template_points, transform_points
 from facerecon.head import HeadModel
+from facerecon.head.hair import DIRECTIONS
 from facerecon.reconstruction import reconstructor as module
 from facerecon.reconstruction.camera import seen_yaw, turn_light
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
@@ -203,6 +204,7 @@ def test_options_reach_texture_and_detail(reconstructor, head, photo, monkeypatc
 
     monkeypatch.setattr(module, "unproject", paint)
     monkeypatch.setattr(module, "trust_in", lambda image, face: 0.25)
+    monkeypatch.setattr(module, "measure_hair", lambda *_: None)
     made, known = HeadReconstructor(reconstructor.encoder, head, detailer=Sculptor()), object()
     plain = made.reconstruct([photo], [face_at(160, 120)], masks=[known])[0]
     assert painted[-1][1:] == (False, known) and plain.detail == "relief"
@@ -211,6 +213,24 @@ def test_options_reach_texture_and_detail(reconstructor, head, photo, monkeypatc
     assert painted[-1][1] is True and coarse.detail is None
     bare = made.reconstruct([photo], [face_at(160, 120)], textured=False)[0]
     assert len(painted) == 2 and bare.texture is None and bare.detail is None
+
+
+def test_hair_that_the_photo_shows_is_painted_stored_and_in_every_later_shape(reconstructor, head, photo, monkeypatch):
+    painted = []
+
+    def paint(source, parameters, vertices, *_, **__):
+        painted.append(vertices)
+        return SimpleNamespace(texture=np.zeros((4, 4, 3), np.uint8), visibility=np.zeros((4, 4), np.uint8))
+
+    monkeypatch.setattr(module, "unproject", paint)
+    monkeypatch.setattr(module, "measure_hair", lambda *_: np.full(DIRECTIONS, 0.03, np.float32))
+    work = [photo], [face_at(160, 120)]
+    shaved = reconstructor.reconstruct(*work, masks=["judged"], options=ReconstructionOptions(hair=False))[0]
+    hairy = reconstructor.reconstruct(*work, masks=["judged"])[0]
+    assert shaved.parameters.hair is None and np.linalg.norm(hairy.vertices - shaved.vertices, axis=1).max() == pytest.approx(0.03, abs=1e-4)
+    assert np.array_equal(painted[-1], hairy.vertices) and np.array_equal(hairy.landmarks_68, shaved.landmarks_68)
+    assert np.array_equal(reconstructor.geometry(hairy.parameters)[0], hairy.vertices)
+    assert reconstructor.reconstruct(*work, textured=False)[0].parameters.hair is None
 
 
 def test_the_light_turns_with_a_photo_that_was_turned(reconstructor, photo):

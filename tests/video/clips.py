@@ -12,16 +12,18 @@ import av
 import cv2
 import numpy as np
 
+from facerecon.head.hair import DIRECTIONS, hair_shell
 from facerecon.head.model import HeadModel
 from facerecon.pipeline import FaceReconstructor
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.reconstruction.texture import TextureResult
-from facerecon.types import Face, Image, Reconstruction
+from facerecon.types import Face, HeadParameters, Image, Reconstruction
 from tests.fakes import FakeReconstructor, FakeRestorer, make_face
 
 SIZE = (96, 128)  # height, width
 SIDE = 36  # of a patch
 RATE = Fraction(25)
+HAIR_M = 0.02
 
 
 def patch(seed: int, side: int = SIDE) -> Image:
@@ -113,9 +115,15 @@ class StillReconstructor(FakeReconstructor):
         """Stand-ins that :meth:`paint` has to get."""
         return ["judged"] * len(faces)
 
+    def with_hair(self, photo, parameters, vertices, masks) -> tuple[HeadParameters, np.ndarray]:
+        """Two centimetres of hair."""
+        assert masks == "judged"
+        hair = np.full(DIRECTIONS, HAIR_M, np.float32)
+        return replace(parameters, hair=hair), hair_shell(self.head).grow(vertices, hair)
+
     def paint(self, photo, parameters, vertices, masks) -> TextureResult:
         """The photo's mean colour."""
-        assert masks == "judged"
+        assert masks == "judged" and vertices[:, 1].max() > self.head.vertices()[0, :, 1].max() + 0.9 * HAIR_M
         return TextureResult(np.full((32, 32, 3), photo.reshape(-1, 3).mean(0), np.uint8), np.full((32, 32), 255, np.uint8), None, None)
 
     def sculpt(self, painted, parameters, vertices, trust) -> None:

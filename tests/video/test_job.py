@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
+from facerecon.head.hair import DIRECTIONS
 from facerecon.pipeline import NoFaceError
 from facerecon.types import FaceReconError
 from facerecon.video.analysis import Wishes
@@ -18,7 +19,7 @@ from facerecon.video.pictures import Layout
 from facerecon.video.reading import read_frames, read_info
 from facerecon.video.results import finished, write_results
 from tests.export.test_gltf import read
-from tests.video.clips import SIZE, make_pipeline, stroll, write_clip
+from tests.video.clips import HAIR_M, SIZE, make_pipeline, stroll, write_clip
 
 FRAMES = 23
 SETTINGS = VideoSettings(Wishes(detect_every=4), Layout(cat_dim=1), piece_frames=10)
@@ -80,6 +81,18 @@ def test_parameters_have_a_row_a_face_and_frame(results):
     assert np.shape(table["landmarks_68"][0].as_py()) == (68, 2)
     person = json.loads((output / "parameters" / "talk_00.json").read_text())
     assert person["image_size"] == [SIZE[1], SIZE[0]] and "identity" in person and person["quality"]["frames"] == 15
+
+
+def test_heads_have_hair_in_their_files_and_over_the_frames(results, clip, tmp_path):
+    output, _ = results
+    stored = json.loads((output / "parameters" / "talk_00.json").read_text())
+    assert stored["hair"] == pytest.approx([HAIR_M] * DIRECTIONS)
+    for image_type, hair in (("texture", True), ("geometry", False)):
+        settings = replace(SETTINGS, layout=Layout(image_type=image_type))
+        job = VideoJob(make_pipeline(), clip, tmp_path / image_type, settings, "key")
+        drawn = job._posed(job.perform(), 0)
+        bald = job.pipeline.head.vertices()[0].numpy()[:, 1].max()
+        assert (drawn.vertices[:, 1].max() > bald + 0.9 * HAIR_M) == hair
 
 
 def test_each_head_plays_its_own_part(results):

@@ -74,7 +74,7 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     folder = Path(args.output) / f"{args.config}-{args.stage}"
     schedule = SCHEDULES[args.config][args.stage]
-    given = {name: value for name in ("steps", "lr") if (value := getattr(args, name)) is not None}
+    given = {name: value for name in ("steps", "lr", "batch_size") if (value := getattr(args, name)) is not None}
     schedule = replace(schedule, **given)
     network, teacher = build(args.stage, args.config, Path(args.output) / f"{args.config}-weights")
     if args.init:
@@ -137,6 +137,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--init", help="weights of an earlier run of this stage to begin with")
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the config's")
     parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
+    parser.add_argument("--batch-size", type=int, help="crops a step of one process, instead of the config's")
     parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,0 +1,101 @@
+"""Hair as a shell around the scalp: how far it stands off, by direction from the middle of the skull.
+
+The head model's mesh ends at the skin, as FLAME's does, which leaves every head bald. A smooth offset of the scalp gives it the
+outline that people know it by, moves with its morph targets, and is plain geometry to every program.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from facerecon.head.model import HeadModel
+
+DIRECTIONS = 64
+"""Hair is described by its thickness in as many directions, spread evenly over the sphere."""
+WIDTH = 0.35
+"""Radians over which what is known in one direction counts in others."""
+HAIRLINE_M = 0.022
+"""From the rim of the scalp inward, the way on which hair rises to its thickness."""
+
+_SHELLS: WeakKeyDictionary[HeadModel, HairShell] = WeakKeyDictionary()
+
+
+class HairShell:
+    """What a thickness by direction does to the vertices of one head model.
+
+    Attributes:
+        scalp: (V,) bool, the vertices that hair grows on.
+        center: (3,) metres, of the sphere that fits the average scalp best.
+        directions: (64, 3), unit; Fibonacci's spiral around the vertical.
+    """
+
+    def __init__(self, head: HeadModel) -> None:
+        with torch.no_grad():
+            template = head.vertices()[0].double().cpu().numpy()
+        self.scalp = head.masks["scalp"].cpu().numpy()
+        self.center = _sphere_center(template[self.scalp])
+        self.directions = _spread_directions(DIRECTIONS)
+        inward = _distance_from_rim(template, head.faces.cpu().numpy(), self.scalp)
+        rise = np.clip(inward[self.scalp] / HAIRLINE_M, 0, 1)
+        shares = self.nearness(self.outward(template[self.scalp]))
+        self._weights = shares / shares.sum(1, keepdims=True) * (rise * rise * (3 - 2 * rise))[:, None]
+
+    def outward(self, points: np.ndarray) -> np.ndarray:
+        """Unit directions (N, 3) from the middle of the skull to points (N, 3), metres in the head's frame."""
+        away = points - self.center
+        return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+
+    def nearness(self, directions: np.ndarray) -> np.ndarray:
+        """(N, 64), how much each of the shell's directions has to do with others (N, 3): 1 for the same, falling to 0."""
+        return np.exp((directions @ self.directions.T - 1) / WIDTH**2)
+
+    def grow(self, vertices: np.ndarray, hair: np.ndarray) -> np.ndarray:
+        """A head with its hair.
+
+        Args:
+            vertices: (V, 3) metres, head frame.
+            hair: (64,) metres, see ``HeadParameters.hair``.
+
+        Returns:
+            (V, 3) float32.
+        """
+        out = np.array(vertices, np.float32)
+        scalp = np.asarray(vertices, np.float64)[self.scalp]
+        out[self.scalp] = scalp + self.outward(scalp) * (self._weights @ np.asarray(hair, np.float64))[:, None]
+        return out
+
+
+def hair_shell(head: HeadModel) -> HairShell:
+    """The shell of a head model, made at first use and kept as long as the head."""
+    if head not in _SHELLS:
+        _SHELLS[head] = HairShell(head)
+    return _SHELLS[head]
+
+
+def _sphere_center(points: np.ndarray) -> np.ndarray:
+    """Centre (3,) of the sphere nearest to points (N, 3) in algebraic least squares, on the sagittal plane."""
+    system = np.column_stack((2 * points, np.ones(len(points))))
+    solution = np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0]
+    return solution[:3] * (0, 1, 1)
+
+
+def _spread_directions(count: int) -> np.ndarray:
+    """(count, 3) unit vectors, evenly over the sphere."""
+    place = np.arange(count) + 0.5
+    height, turn = 1 - 2 * place / count, np.pi * (1 + 5**0.5) * place
+    around = np.sqrt(1 - height**2)
+    return np.column_stack((np.cos(turn) * around, height, np.sin(turn) * around))
+
+
+def _distance_from_rim(points: np.ndarray, faces: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """How far (V,) each vertex lies inside a region (V,), metres along the mesh's edges; 0 outside and where no edge leads out."""
+    edges = np.concatenate((faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]))
+    lengths = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+    graph = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
+    distance = dijkstra(graph, directed=False, indices=np.flatnonzero(~region), min_only=True)
+    return np.where(region & np.isfinite(distance), distance, 0.0)

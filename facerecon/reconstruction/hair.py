@@ -1,0 +1,115 @@
+"""How far a person's hair stands off the scalp, from where it ends in the photo."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from facerecon.faces.align import invert, transform_points
+from facerecon.faces.masks import FaceMasks
+from facerecon.head import HeadModel
+from facerecon.head.hair import HairShell, hair_shell
+from facerecon.rendering import project, to_camera
+from facerecon.types import HeadParameters
+
+RAYS = 72
+"""Ways from the middle of the skull outward, in the picture, on which the end of the hair is looked for."""
+STEP = 0.5
+"""Between looks along a ray, pixels of the masks."""
+GAP = 4
+"""As many looks in a row without hair end it; fewer lie between two locks."""
+THICKEST_M = 0.12
+"""What goes on for longer is no hair, or more of it than can be told from what is behind."""
+FEWEST_RAYS = 5
+OTHER_SIDE = 0.25
+"""What the other side of the head says of this one, beside 1."""
+USUAL, USUAL_SHARE = 0.8, 0.3
+"""Where no ray went hair is taken for so much of what it is in the median; this counts as so many rays."""
+
+
+def measure_hair(
+    parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, masks: FaceMasks, photo_size: tuple[int, int]
+) -> np.ndarray | None:
+    """Thickness of the hair by direction, for ``HeadParameters.hair``.
+
+    A ray from the middle of the skull crosses the bald head's outline at a point of the scalp, and ends where the hair
+    does: that is how thick it is there. The other sides are guessed from these.
+
+    Args:
+        parameters: pose and camera.
+        vertices: (V, 3) metres of the bald head, head frame, with expression.
+        head: the head model the vertices belong to.
+        masks: what the photo shows around the face.
+        photo_size: height and width in pixels; hair that leaves the photo tells nothing.
+
+    Returns:
+        (64,) float32 metres, or None where the photo shows too little of the scalp's outline.
+    """
+    shell = hair_shell(head)
+    points = np.concatenate((np.asarray(vertices, np.float64), shell.center[None]))
+    places, metre = _on_masks(points, parameters, masks)
+    outline = _outline(places[:-1], places[-1], (head.masks["skin"] & ~head.masks["neck"]).cpu().numpy())
+    outline = outline[shell.scalp[outline]]
+    thickness = _hair_beyond(places[outline], places[-1], THICKEST_M * metre, masks, photo_size) / metre
+    known = np.isfinite(thickness)
+    if known.sum() < FEWEST_RAYS:
+        return None
+    seen = shell.outward(points[outline[known]])
+    return _everywhere(shell, seen, _steady(thickness[known])).astype(np.float32)
+
+
+def _on_masks(points: np.ndarray, parameters: HeadParameters, masks: FaceMasks) -> tuple[np.ndarray, float]:
+    """Pixels (N, 2) of the masks of points (N, 3) in the head's frame, and how many pixels a metre has at the last of them."""
+    rotation, translation, principal = (
+        torch.as_tensor(np.asarray(value, np.float64))[None]
+        for value in (parameters.rotation, parameters.translation_m, parameters.principal_point)
+    )
+    there = to_camera(torch.from_numpy(points)[None], rotation, translation)
+    pixels = project(there, torch.tensor([parameters.focal_px], dtype=torch.float64), principal)[0].numpy()
+    zoom = np.sqrt(abs(np.linalg.det(masks.matrix[:, :2])))
+    return transform_points(pixels, masks.matrix), float(zoom * parameters.focal_px / -there[0, -1, 2])
+
+
+def _outline(places: np.ndarray, center: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """The vertex of the region (V,) farthest from the centre (2,) in each direction where there is one; around the circle."""
+    away = places - center
+    reach = np.where(region, np.hypot(away[:, 0], away[:, 1]), -1)
+    ray = np.floor((np.arctan2(away[:, 1], away[:, 0]) / (2 * np.pi) + 0.5) * RAYS).astype(int) % RAYS
+    order = np.lexsort((reach, ray))
+    last = order[np.append(np.flatnonzero(np.diff(ray[order])), len(order) - 1)]
+    return last[reach[last] > 0]
+
+
+def _hair_beyond(
+    starts: np.ndarray, center: np.ndarray, farthest: float, masks: FaceMasks, photo_size: tuple[int, int]
+) -> np.ndarray:
+    """How far (N,) hair goes on from places (N, 2) away from the centre, pixels of the masks; NaN where no end of it is seen."""
+    away = starts - center
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+    way = np.arange(0, farthest + GAP * STEP, STEP)
+    looks = starts[:, None] + away[:, None] * way[:, None]
+    hair = cv2.remap(masks.of("hair"), *np.moveaxis(looks.astype(np.float32), -1, 0), cv2.INTER_LINEAR, borderValue=0.0)
+    bare = np.lib.stride_tricks.sliding_window_view(hair < 0.5, GAP, axis=1).all(-1)
+    end = bare.argmax(1)
+    last = looks[np.arange(len(looks)), end]
+    limits = np.array(photo_size[::-1]) - 1
+    in_photo = transform_points(last, invert(masks.matrix))
+    side = masks.probabilities.shape[-1] - 1
+    seen = bare.any(1) & ((in_photo >= 0) & (in_photo <= limits) & (last >= 0) & (last <= side)).all(1)
+    return np.where(seen, way[end], np.nan)
+
+
+def _steady(values: np.ndarray) -> np.ndarray:
+    """Medians (N,) of each ray's and its neighbours' values: one stray pixel of hair or background makes no horn or dent."""
+    around = np.concatenate((values[-1:], values, values[:1]))
+    return np.median(np.lib.stride_tricks.sliding_window_view(around, 3), axis=1)
+
+
+def _everywhere(shell: HairShell, seen: np.ndarray, thickness: np.ndarray) -> np.ndarray:
+    """Thickness in the shell's directions (64,) from that in others (N, 3), those mirrored, and what is usual for this person."""
+    directions = np.concatenate((seen, seen * (-1, 1, 1)))
+    values = np.concatenate((thickness, thickness))
+    shares = shell.nearness(directions) * np.repeat((1.0, OTHER_SIDE), len(seen))[:, None]
+    usual = USUAL * np.median(thickness)
+    return (values @ shares + USUAL_SHARE * usual) / (shares.sum(0) + USUAL_SHARE)
