@@ -18,13 +18,18 @@ from scipy.spatial import cKDTree
 from facerecon.head import HeadModel
 from facerecon.reconstruction.texture_membrane import SurfaceGraph
 from facerecon.reconstruction.texture_seams import Seams, find_seams
-from facerecon.rendering import rasterize
+from facerecon.rendering import rasterize, vertex_normals
 
 GUTTER = 16 / 1024
 """Width of the border painted around each chart against bleeding in mipmaps, as a share of the texture's side."""
 
 SOFT_MASKS = ("ears", "eyes", "face", "lips", "neck", "scalp")
 """Region masks that are kept as pictures; each takes 4 MB."""
+
+GUM_M = 0.001, 0.0025
+"""Distances from the teeth over which gums are gums."""
+ARCH_M, FRONT = 0.01, 0.85
+"""The dental arch's middle before its rearmost teeth; the cosine from which on a tooth shows its front or back."""
 
 _ATLASES: WeakKeyDictionary[HeadModel, dict[int, "TextureAtlas"]] = WeakKeyDictionary()
 
@@ -66,6 +71,19 @@ def _blink(head: HeadModel, template: np.ndarray) -> np.ndarray:
     return way / way.max()
 
 
+def _crowns(template: np.ndarray, faces: np.ndarray, teeth: np.ndarray, gums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far each vertex (V,) belongs to a tooth's crown, and how far it faces out of or into the dental arch, both in [0, 1]."""
+    tooth, gum = np.unique(faces[teeth]), np.unique(faces[gums])
+    crown = np.zeros(len(template))
+    crown[tooth] = 1
+    # Lips that a fit raised a little too high would else bare more gum than anybody has.
+    crown[gum] = np.clip((GUM_M[1] - cKDTree(template[tooth]).query(template[gum])[0]) / (GUM_M[1] - GUM_M[0]), 0, 1)
+    normals = vertex_normals(torch.from_numpy(template)[None], torch.from_numpy(faces))[0].numpy()
+    outward = template - (0, 0, template[tooth, 2].min() + ARCH_M)
+    level = [vectors[:, ::2] / np.maximum(np.linalg.norm(vectors[:, ::2], axis=1, keepdims=True), 1e-9) for vectors in (normals, outward)]
+    return crown, np.clip(np.abs((level[0] * level[1]).sum(1)) / FRONT, 0, 1)
+
+
 def _draw_layout(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Triangle (S, S) and barycentrics (S, S, 3) of each texel.
 
@@ -96,6 +114,9 @@ class TextureAtlas:
         height: (S, S) float32 metres above the eyes, on the average adult.
         masks: the head's ``SOFT_MASKS`` by name, (S, S) float32 in [0, 1].
         lids: (S, S) float32, how far a blink moves the skin, its farthest is 1.
+        crown: (S, S) float32, 1 on the teeth, falling to 0 on the gums about them.
+        tooth_facing: (S, S) float32 in [0, 1], how far a tooth faces out of or into the dental arch; low where it turns to its
+            neighbour.
         graph: the skin's vertices as a graph, to spread colours over.
         seams: where charts meet on the surface.
     """
@@ -119,6 +140,9 @@ class TextureAtlas:
         masks = ((name, head.masks[name].cpu().numpy().astype(np.float32)) for name in SOFT_MASKS)
         self.masks = {name: self.spread(mask[:, None])[..., 0] for name, mask in masks}
         self.lids = self.spread(_blink(head, self.template)[:, None])[..., 0] * self.skin
+        crown, facing = _crowns(self.template, self.faces, *(materials == head.material_labels.index(m) for m in ("teeth", "gums")))
+        mouth = np.isin(self.material, [head.material_labels.index(name) for name in ("teeth", "gums")])
+        self.crown, self.tooth_facing = (x * mouth for x in cv2.split(self.spread(np.column_stack((crown, facing)))))
         skin_faces = self.faces[materials == self.material_labels.index("skin")]
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)

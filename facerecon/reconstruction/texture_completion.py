@@ -14,6 +14,7 @@ import numpy as np
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
+from facerecon.reconstruction.texture_teeth import off_lips
 from facerecon.reconstruction.texture_tone import (
     HAIR_HIGH_M,
     HAIR_LOW_M,
@@ -68,6 +69,7 @@ def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: To
     # Without a beard, what is dark beside the jaw is background or hair.
     weight = texels.trust * (1 - np.maximum(sideways, (1 - tone.beard) * outline) * (1 - scalp) * foreign)
     weight *= 1 - np.maximum(outline, scalp) * (1 - ramp(np.maximum(hue, scalp * hair), *LIKE))
+    weight *= 1 - off_lips(texels, atlas)
     # Collars and shadows of the chin are no skin, and the neck's fit is the loosest.
     weight *= atlas.skin * (1 - atlas.masks["neck"])
     # Where the other side faces the camera much better, an error of the fit shows less over there.

@@ -7,6 +7,7 @@ import numpy as np
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.reconstruction.texture_projection import PhotoTexels
+from facerecon.reconstruction.texture_teeth import paint_teeth
 from facerecon.reconstruction.texture_tone import Tone
 
 BROWN = np.array([27.0, 9.0, 13.0])
@@ -56,4 +57,5 @@ def paint_features(
     painted[:, 0] *= np.clip(1 + IRIS_CONTRAST * prior.iris_pattern[eyes], 0.25, 1.8)
     painted *= 1 - 0.9 * prior.pupil[eyes][:, None]
     lab[eyes] = ball + prior.iris[eyes][:, None] * (painted - ball)
+    paint_teeth(lab, texels, atlas, prior, tone)
     return lab
