@@ -26,6 +26,7 @@ from facerecon.reconstruction.texture_tone import (
 
 # Ramps from 0 to 1, see ``accept`` and ``fill_skin``.
 LIKE = (0.15, 0.60)
+HAIR = (0.5, 0.85)
 DOUBTFUL_FACING = (0.35, 0.65)
 DOUBTFUL_OUTLINE_M = (0.011, 0.026)
 WORSE_FACING = (-0.36, -0.15)
@@ -62,6 +63,8 @@ def accept(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, tone: To
         weight (S, S) and skin likeness (S, S), both in [0, 1].
     """
     hue, skin, hair = likeness_maps(texels.lab, tone)
+    if texels.hair is not None:  # fair and brown hair may have the skin's colour
+        skin = skin * (1 - ramp(texels.hair, *HAIR))
     scalp = ramp(prior.hair_growth, 0.2, 0.7)
     foreign = 1 - ramp(skin, *LIKE)
     sideways = np.maximum(1 - ramp(texels.facing, *DOUBTFUL_FACING), 0.9 * atlas.masks["ears"])

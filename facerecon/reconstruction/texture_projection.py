@@ -50,6 +50,7 @@ class PhotoTexels:
         outline_m: (S, S) float32 distance in the picture from the outline of the head without its neck,
             metres on the face.
         pixels_per_mm: of the photo, on the face.
+        hair: (S, S) float32 in [0, 1], how surely the photo shows hair there; None where that was not judged.
     """
 
     lab: np.ndarray
@@ -57,6 +58,7 @@ class PhotoTexels:
     facing: np.ndarray
     outline_m: np.ndarray
     pixels_per_mm: float
+    hair: np.ndarray | None = None
 
 
 @vectorize(["float32(float32, float32, float32)", "float64(float64, float64, float64)"], cache=True)
@@ -99,13 +101,14 @@ def project_photo(
     trust *= ramp(inset, 0.0, max(2.0, 0.002 * float(np.median(scale))))
     lab = _sample(photo, texels, pixels, atlas.size)
     trust = np.where(atlas.inside, trust, 0).astype(np.float32)
+    hair = None
     if masks is not None:
-        trust = _uncovered(trust, texels[..., :2], atlas, masks)
-    return PhotoTexels(lab, trust, texels[..., 3], outline, float(np.median(scale)) / 1000)
+        trust, hair = _uncovered(trust, texels[..., :2], atlas, masks)
+    return PhotoTexels(lab, trust, texels[..., 3], outline, float(np.median(scale)) / 1000, hair)
 
 
-def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks: FaceMasks) -> np.ndarray:
-    """Trust (S, S) where ``pixels`` (S, S, 2) of the photo show the head itself."""
+def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks: FaceMasks) -> tuple[np.ndarray, np.ndarray]:
+    """Trust (S, S) where ``pixels`` (S, S, 2) of the photo show the head itself, and how surely they show hair (S, S)."""
     place = transform_points(pixels, masks.matrix).astype(np.float32)
     judged = cv2.merge([masks.of(name) for name in ("background", "hair", "other", "features")])
     seen = cv2.remap(judged, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -117,7 +120,7 @@ def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks
     trust *= 1 - ramp(hair * beside, *COVERED)
     covered = ramp(other + hair * below, *COVERED).astype(np.float32)
     there = atlas.flip((trust * (1 - covered))[..., None]).reshape(trust.shape)
-    return (trust * (1 - covered * ramp(there, *REPLACED))).astype(np.float32)
+    return (trust * (1 - covered * ramp(there, *REPLACED))).astype(np.float32), hair
 
 
 def _facing(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -24,6 +24,9 @@ NATURAL_HAIR = (-8.0, -3.0)
 DARK_HAIR = np.array([22.0, 4.0, 6.0], np.float32)
 DARK_EVIDENCE, FAIR_EVIDENCE = 0.1, 1.0
 """Of ``FEWEST_TEXELS``, how many must speak of hair; of hair fairer than the skin more, as a little of it is but skin in the sky's light."""
+SURE, COVERED = (0.5, 0.9), (0.08, 0.25)
+"""Ramps: of the chance of hair, over which a texel tells the hair's colour, and of its mean on the scalp that the photo shows, which
+tells hair, perhaps a receding one, from a bald head."""
 BLANK = 93.0
 """Brightness of paper: a scalp this white is the border of a cut-out photo."""
 
@@ -116,6 +119,9 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
     visible = atlas.skin & (texels.trust > 0.1) & (texels.lab[..., 0] < BLANK)
     visible &= (prior.hair_growth > 0.6) | ((atlas.height > FRINGE_M) & (atlas.masks["face"] > 0.5))
     colours, growth = texels.lab[visible], prior.hair_growth[visible]
+    if texels.hair is not None and (judged := _judged_hair(texels.hair[visible], texels.trust[visible], growth > 0.9, fewest)):
+        weights, share = judged
+        return _weighted_median(colours, weights), share
     strange = 1 - hue_likeness(colours, skin, spread) * brightness_likeness(colours, skin, spread)
     # On the forehead only what is not skin can be hair, and glare is none; beside the outline it may be background.
     strange = np.where((growth > 0.6) | (colours[:, 0] < skin[0]), strange, 0)
@@ -137,6 +143,16 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
         return DARK_HAIR, 1.0
     dark = texels.lab[brows]
     return np.median(dark[dark[:, 0] <= np.percentile(dark[:, 0], 12)], axis=0), 1.0
+
+
+def _judged_hair(hair: np.ndarray, trust: np.ndarray, scalp: np.ndarray, fewest: float) -> tuple[np.ndarray, float] | None:
+    """Which texels (N,) have the hair's colour, and how surely the scalp has hair, where ``hair`` (N,) was judged; None where
+    it says too little."""
+    weights = trust**2 * ramp(hair, *SURE)
+    if weights.sum() <= DARK_EVIDENCE * fewest:
+        return None
+    bare = scalp.sum() > 6 * fewest
+    return weights, float(ramp(hair[scalp].mean(), *COVERED)) if bare else 1.0
 
 
 def _weighted_median(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:

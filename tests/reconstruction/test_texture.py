@@ -13,6 +13,7 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
+from facerecon.reconstruction.texture_completion import accept
 from facerecon.reconstruction.texture_projection import project_photo
 from facerecon.reconstruction.texture_tone import FEWEST_TEXELS, measure_tone
 from facerecon.rendering.pictures import render_head, vertices_in_camera
@@ -226,6 +227,27 @@ def test_a_little_pale_skin_where_the_photo_ends_is_no_white_hair_but_a_white_sc
         tone = measure_tone(replace(texels, lab=lab, trust=trust, outline_m=outline), atlas, prior)
         brightness.append(tone.hair[0] - tone.skin[0])
     assert brightness[0] < 0 < brightness[1]
+
+
+def test_hair_of_the_skins_colour_is_hair_where_the_parser_says_so(head, vertices, atlas):
+    """A receding hairline: hair on a part of the scalp that the photo shows makes all that it hides hairy, none leaves it bald."""
+    pose, prior = turned(0), load_appearance(SIZE, len(head.uv))
+    texels = project_photo(photograph(head, vertices, person(head, atlas), pose), pose, vertices, atlas)
+    brown = measure_tone(texels, atlas, prior).skin * (0.93, 1, 1)
+    lab = texels.lab.copy()
+    lab[prior.hair_growth > 0.4] = brown
+    texels = replace(texels, lab=lab)
+    seen = (prior.hair_growth > 0.9) & (texels.trust > 0.9)
+    shares, skin = [], []
+    for lowest in (None, 0.06, 1.0):
+        hair = None if lowest is None else ((prior.hair_growth > 0.4) & (atlas.height > lowest)).astype(np.float32)
+        judged = replace(texels, hair=hair)
+        tone = measure_tone(judged, atlas, prior)
+        shares.append(tone.hair_share)
+        skin.append(accept(judged, atlas, prior, tone)[1][seen].mean())
+        assert lowest != 0.06 or np.abs(tone.hair - brown).max() < 2
+    assert max(shares[0], shares[2]) < 0.1 and shares[1] > 0.9
+    assert skin[1] < skin[0] - 0.1, "what is hair is not taken for skin"
 
 
 def test_a_mean_skin_of_another_layout_is_refused(head):
