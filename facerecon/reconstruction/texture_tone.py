@@ -119,16 +119,18 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
     visible = atlas.skin & (texels.trust > 0.1) & (texels.lab[..., 0] < BLANK)
     visible &= (prior.hair_growth > 0.6) | ((atlas.height > FRINGE_M) & (atlas.masks["face"] > 0.5))
     colours, growth = texels.lab[visible], prior.hair_growth[visible]
-    if texels.hair is not None and (judged := _judged_hair(texels.hair[visible], texels.trust[visible], growth > 0.9, fewest)):
-        weights, share = judged
-        return _weighted_median(colours, weights), share
     strange = 1 - hue_likeness(colours, skin, spread) * brightness_likeness(colours, skin, spread)
+    trust = texels.trust[visible] ** 2 * ramp(texels.outline_m[visible], 0.003, 0.016)
+    if texels.hair is not None:
+        weights, share = _judged_hair(texels.hair[visible], trust, strange, growth > 0.9)
+        if weights.sum() > DARK_EVIDENCE * fewest:
+            return _weighted_median(colours, weights), share
     # On the forehead only what is not skin can be hair, and glare is none; beside the outline it may be background.
     strange = np.where((growth > 0.6) | (colours[:, 0] < skin[0]), strange, 0)
     natural = (colours[:, 1] > NATURAL_HAIR[0]) & (
         colours[:, 2] > NATURAL_HAIR[1] - 0.4 * np.maximum(25 - colours[:, 0], 0)
     )
-    weights = texels.trust[visible] ** 2 * ramp(texels.outline_m[visible], 0.003, 0.016) * natural
+    weights = trust * natural
     weights *= np.where(growth > 0.6, 0.05 + strange, np.maximum(strange - 0.5, 0))
     scalp = growth > 0.9
     bald = scalp.sum() > 6 * fewest and strange[scalp].mean() < 0.2
@@ -145,14 +147,11 @@ def _hair(texels: PhotoTexels, atlas: TextureAtlas, prior: Appearance, skin: np.
     return np.median(dark[dark[:, 0] <= np.percentile(dark[:, 0], 12)], axis=0), 1.0
 
 
-def _judged_hair(hair: np.ndarray, trust: np.ndarray, scalp: np.ndarray, fewest: float) -> tuple[np.ndarray, float] | None:
-    """Which texels (N,) have the hair's colour, and how surely the scalp has hair, where ``hair`` (N,) was judged; None where
-    it says too little."""
-    weights = trust**2 * ramp(hair, *SURE)
-    if weights.sum() <= DARK_EVIDENCE * fewest:
-        return None
-    bare = scalp.sum() > 6 * fewest
-    return weights, float(ramp(hair[scalp].mean(), *COVERED)) if bare else 1.0
+def _judged_hair(hair: np.ndarray, trust: np.ndarray, strange: np.ndarray, scalp: np.ndarray) -> tuple[np.ndarray, float]:
+    """How much each texel (N,) tells of the hair's colour, least where it looks like skin, and how surely the scalp has hair, where
+    ``hair`` (N,) was judged."""
+    weights = trust * ramp(hair, *SURE) * (0.1 + strange)
+    return weights, float(ramp(hair[scalp].mean(), *COVERED)) if scalp.any() else 1.0
 
 
 def _weighted_median(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
