@@ -24,6 +24,13 @@ def test_points_land_on_the_template(template, degrees):
     assert np.allclose(align.transform_points(points, matrix), align.template_points(256, template), atol=1e-6)
 
 
+def test_mirroring_exchanges_left_and_right():
+    points = align.template_points(256, "restoration")
+    mirrored = points[align.MIRROR_5] * (-1, 1) + (255, 0)
+    assert np.abs(mirrored - points).max() < 5 < np.abs(points[:, 0] * -1 + 255 - points[:, 0]).max()
+    assert np.array_equal(align.MIRROR_5[align.MIRROR_5], np.arange(5))
+
+
 def test_least_squares_is_no_worse_than_its_neighbours():
     points = align.template_points(256, "restoration") + np.random.default_rng(0).normal(0, 12, (5, 2))
     target = align.template_points(160, "reconstruction")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -7,6 +8,7 @@ from torch.nn.functional import normalize
 from facerecon.rendering import (
     irradiance,
     linear_to_srgb,
+    mesh_normals,
     sample_texture,
     sh_from_environment,
     shade,
@@ -21,6 +23,14 @@ def test_normals_of_a_sphere_point_outward():
     vertices, faces = uv_sphere()
     normals = vertex_normals(vertices[None], faces)[0]
     assert ((normals * normalize(vertices, dim=-1)).sum(-1)[32:-32] > 0.99).all()
+    assert np.array_equal(mesh_normals(vertices.numpy(), faces.numpy()), normals.numpy())
+
+
+def test_large_triangles_count_more_and_a_lone_vertex_has_no_normal():
+    points = np.array([[0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 1], [5.0, 5, 5]])
+    normals = mesh_normals(points, np.array([[0, 1, 2], [0, 2, 3]])[:, ::-1][:, ::-1])  # any strides
+    assert np.allclose(normals[0], np.array([1, 0, 2]) / 5**0.5) and normals.dtype == np.float64
+    assert np.allclose(normals[1], [0, 0, 1]) and not normals[4].any()
 
 
 def test_a_uniform_environment_shades_by_its_radiance():
