@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from facerecon.head import HeadModel
 from facerecon.rendering import mesh_normals

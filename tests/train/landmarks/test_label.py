@@ -94,15 +94,17 @@ def test_labels_are_read_from_the_datasets_own_names(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "FairFace" / "train").mkdir(parents=True)
-    (tmp_path / "FairFace" / "train" / "7.webp").write_bytes(b"")
+    for name in ("7.webp", "9.webp"):
+        (tmp_path / "FairFace" / "train" / name).write_bytes(b"")
     (tmp_path / "FairFace" / "fairface_label_train.csv").write_text(
-        "file,age,gender,race\ntrain/7.webp,60-69,Male,Black\ntrain/8.webp,0-2,Female,White\n"
+        "file,age,gender,race\ntrain/7.webp,60-69,Male,Black\ntrain/8.webp,0-2,Female,White\ntrain/9.webp,more than 70,Female,East Asian\n"
     )
     found = {p.path.name: p for p in photos(tmp_path)}
-    assert set(found) == {"25_0_1_2017.webp", "61_1_4_2017.webp", "AF3.webp", "A_B_0001.webp", "7.webp"}
+    assert set(found) == {"25_0_1_2017.webp", "61_1_4_2017.webp", "AF3.webp", "A_B_0001.webp", "7.webp", "9.webp"}
     assert (found["25_0_1_2017.webp"].age, found["25_0_1_2017.webp"].gender) == (25.0, 1.0)
     assert found["25_0_1_2017.webp"].ancestry == (1.0, 0.0, 0.0)
     assert np.isnan(found["61_1_4_2017.webp"].ancestry).all()
     assert (found["7.webp"].age, found["7.webp"].gender, found["7.webp"].ancestry) == (65.0, 1.0, (1.0, 0.0, 0.0))
+    assert (found["9.webp"].age, found["9.webp"].gender, found["9.webp"].ancestry) == (76.0, 0.0, (0.0, 1.0, 0.0))
     assert found["AF3.webp"].gender == 0.0 and found["AF3.webp"].ancestry == (0.0, 1.0, 0.0)
     assert {p.pack for p in found.values()} <= set(FRAMINGS)
