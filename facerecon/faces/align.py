@@ -156,6 +156,14 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int | tuple[int, int], bor
     return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
 
 
+def resize(image: Image, side: int) -> Image:
+    """A square image (S, S, 3) at another size: averaged where it shrinks, bicubic where it grows."""
+    if image.shape[0] == side:
+        return image
+    kernel = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    return cv2.resize(image, (side, side), interpolation=kernel)
+
+
 def crop_face(image: Image, points: np.ndarray, size: int, template: str = "restoration") -> tuple[Image, np.ndarray]:
     """The aligned crop (size, size, 3) of a face, and the (2, 3) matrix that made it."""
     matrix = similarity_from_points(points, size, template)

