@@ -14,6 +14,7 @@ from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
 from facerecon.reconstruction.texture_projection import project_photo
+from facerecon.reconstruction.texture_seams import components
 from facerecon.reconstruction.texture_tone import FEWEST_TEXELS, measure_tone
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.types import Demographics, HeadParameters
@@ -129,6 +130,11 @@ def test_both_sides_of_a_seam_agree(head, vertices, atlas):
     step = np.abs(atlas.seams.mismatch(result.texture.astype(np.float32)))[on_skin]
     assert on_skin.sum() > 500
     assert np.percentile(step, 95) <= 8
+
+
+def test_parts_of_a_mesh_that_share_no_vertex_are_apart():
+    part = components(np.array([[0, 1, 2], [3, 2, 4], [5, 6, 7]]), 9)
+    assert len(set(part[:5])) == 1 and len(set(part[5:8])) == 1 and len(set(part)) == 3
 
 
 def test_charts_are_padded_against_bleeding(head, vertices, atlas):
