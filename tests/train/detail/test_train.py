@@ -37,6 +37,18 @@ def folder(tmp_path_factory) -> Path:
     return place
 
 
+def test_losses_follow_a_batch_to_its_device():
+    # "meta" holds no numbers, but refuses to meet tensors of the CPU as a GPU does.
+    def some(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, device="meta")
+
+    faces = {"lab": some(2, 3, 64, 64), "weight": some(2, 1, 64, 64), "maps": some(2, 11, 16, 16), "light": some(2, 9)}
+    seen, truth, weight = give_relief({**faces, "layers": some(2, 3, 64, 64)}, np.random.default_rng(0))
+    found = DetailNetwork(CONFIGS["tiny"].network).to("meta")(seen)
+    parts = {**known_losses(found, truth, weight), **photo_losses(found, faces)}
+    assert {part.device.type for part in parts.values()} == {"meta"}
+
+
 def test_wrinkles_deepen_where_the_skin_is_squeezed():
     layers = np.zeros((3, SIZE, SIZE), np.float32)
     _draw(layers, Stroke(np.stack([np.linspace(80, 160, 120), np.full(120, 100.0)], axis=1), 0.8, 1.5))
