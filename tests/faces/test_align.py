@@ -24,6 +24,13 @@ def test_points_land_on_the_template(template, degrees):
     assert np.allclose(align.transform_points(points, matrix), align.template_points(256, template), atol=1e-6)
 
 
+def test_resizing_averages_where_it_shrinks_and_leaves_a_fitting_image_alone():
+    board = (np.indices((64, 64)).sum(0) % 2 * 255)[..., None].repeat(3, 2).astype(np.uint8)
+    assert align.resize(board, 64) is board
+    assert np.abs(align.resize(board, 32).astype(int) - 128).max() <= 1
+    assert align.resize(board[:8, :8], 20).shape == (20, 20, 3)
+
+
 def test_mirroring_exchanges_left_and_right():
     points = align.template_points(256, "restoration")
     mirrored = points[align.MIRROR_5] * (-1, 1) + (255, 0)

@@ -209,6 +209,15 @@ def test_the_iris_has_the_photos_colour(head, vertices, atlas):
     assert brown[0] > brown[2] + 10
 
 
+def test_the_iris_is_bright_where_its_pattern_is(head, vertices, atlas):
+    pose, prior = turned(0), load_appearance(SIZE, len(head.uv))
+    result = unproject(photograph(head, vertices, person(head, atlas), pose), pose, vertices, head, SIZE)
+    ring = (prior.iris > 0.9) & (prior.pupil < 0.1)
+    bright = result.texture[ring].mean(1)
+    high = prior.iris_pattern[ring] > np.median(prior.iris_pattern[ring])
+    assert bright[high].mean() > bright[~high].mean() + 3
+
+
 def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):
     pose, texture = turned(0), person(head, atlas)
     prior = load_appearance(SIZE, len(head.uv))
