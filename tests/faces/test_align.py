@@ -24,6 +24,13 @@ def test_points_land_on_the_template(template, degrees):
     assert np.allclose(align.transform_points(points, matrix), align.template_points(256, template), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", list(align.TEMPLATES))
+def test_every_template_holds_an_upright_face_across_its_middle(name):
+    eye, other, nose, corner, opposite = points = align.TEMPLATES[name]
+    assert points.min() > 0.15 and points.max() < 0.9 and abs(points.mean(0)[0] - 0.5) < 0.02
+    assert eye[0] < nose[0] < other[0] and max(eye[1], other[1]) < nose[1] < min(corner[1], opposite[1]) and corner[0] < opposite[0]
+
+
 def test_resizing_averages_where_it_shrinks_and_leaves_a_fitting_image_alone():
     board = (np.indices((64, 64)).sum(0) % 2 * 255)[..., None].repeat(3, 2).astype(np.uint8)
     assert align.resize(board, 64) is board

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facerecon.faces.align import similarity_from_points, template_points, transform_points, warp
-from facerecon.faces.paste import crop_mask, paste_crops
+from facerecon.faces.paste import _Place, crop_mask, paste_crops
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,22 @@ def test_overlapping_faces_each_keep_their_own():
     assert np.abs(pasted - other_way).max() <= 1  # nobody is pasted over anybody
     assert pasted[120, 120, 0] < 114 and pasted[120, 200, 0] > 126
     assert np.abs(np.diff(pasted[..., 0], axis=1)).max() <= 6  # and they meet softly
+
+
+@pytest.mark.parametrize("apart", [(60, 0), (0, 60), (42, 42), (-42, 42)])
+def test_overlapping_faces_each_keep_their_own_however_they_lie(apart):
+    grey, step = np.full((240, 320, 3), 120, np.uint8), np.array(apart) / 2
+    places = [place(256, face=70, centre=(160, 120) + side * step, degrees=20) for side in (-1, 1)]
+    pasted = paste_crops(grey, [np.full((256, 256, 3), level, np.uint8) for level in (100, 140)], places).astype(int)
+    (x0, y0), (x1, y1) = ((np.array([160, 120]) + side * step).astype(int) for side in (-1, 1))
+    assert pasted[y0, x0, 0] < 114 and pasted[y1, x1, 0] > 126
+
+
+def test_positions_in_a_crop_run_from_side_to_side():
+    matrix = place(64)
+    y, x = np.mgrid[30:40, 50:70].astype(float)
+    expected = (transform_points(np.stack((x, y), -1), matrix) + 0.5) / 32 - 1
+    assert np.abs(_Place(matrix, 64).coordinates(50, 30, 70, 40) - expected).max() < 1e-4
 
 
 def test_a_change_of_tone_fades_over_a_wide_zone():
