@@ -42,9 +42,13 @@ def set_random_state(state: dict) -> None:
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints in ``folder``, oldest first."""
+    """The complete checkpoints in ``folder``, in the order in which they were written.
+
+    Not by step: a run that begins anew beside the later steps of an older one must neither lose its own to pruning
+    nor go on with those.
+    """
     found = [p for p in folder.glob("step_*") if STEP_FOLDER.match(p.name) and (p / "state.pt").is_file()]
-    return sorted(found)
+    return sorted(found, key=lambda p: ((p / "state.pt").stat().st_mtime_ns, p.name))
 
 
 def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
 from train.precision import MasterAdamW
@@ -73,7 +73,6 @@ def last_step(schedule: Schedule, args: argparse.Namespace) -> int:
 
 def optimise(
     accelerator: Accelerator,
-    network: nn.Module,
     optimizer: MasterAdamW,
     schedule: Schedule,
     batches: Iterable[dict],

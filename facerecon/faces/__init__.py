@@ -3,7 +3,7 @@
 from facerecon.faces.align import crop_face, points_from_landmarks, similarity_from_points, warp
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.detect import FaceDetector, create_detector
-from facerecon.faces.paste import crop_mask, paste_crop
+from facerecon.faces.paste import crop_mask, paste_crops
 
 __all__ = [
     "FaceDetector",
@@ -11,7 +11,7 @@ __all__ = [
     "create_detector",
     "crop_face",
     "crop_mask",
-    "paste_crop",
+    "paste_crops",
     "points_from_landmarks",
     "similarity_from_points",
     "warp",

@@ -38,6 +38,14 @@ TEMPLATES = {
 # The five points of an upright face as fractions of its box.
 _IN_BOX = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.75], [0.65, 0.75]])
 
+# Where each of the five points, and each iBUG landmark, goes when the photo is mirrored.
+MIRROR_5 = np.array([1, 0, 2, 4, 3])
+MIRROR_68 = np.array(
+    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
+    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+)
+
 # Beyond this many samples a pixel and axis, averaging more changes nothing one could see.
 _MOST_SAMPLES = 32
 
@@ -146,6 +154,14 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int | tuple[int, int], bor
     fine[:, 2] += (samples - 1) / 2
     large = cv2.warpAffine(image, fine, (width * samples, height * samples), flags=cv2.INTER_LINEAR, borderMode=border)
     return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def resize(image: Image, side: int) -> Image:
+    """A square image (S, S, 3) at another size: averaged where it shrinks, bicubic where it grows."""
+    if image.shape[0] == side:
+        return image
+    kernel = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    return cv2.resize(image, (side, side), interpolation=kernel)
 
 
 def crop_face(image: Image, points: np.ndarray, size: int, template: str = "restoration") -> tuple[Image, np.ndarray]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device, to_fast
-from facerecon.faces.align import invert, transform_points
+from facerecon.faces.align import MIRROR_5, invert, transform_points
 from facerecon.faces.center_network import CenterConfig, CenterNetwork, decode, overlaps, patches_of, suppress
 from facerecon.faces.center_pictures import Source, canvas, grid, letterbox, of_middle, resized, upright
 from facerecon.faces.views import Candidates, ViewingDetector
@@ -32,7 +32,6 @@ _NESTED = 0.6  # share of the smaller box from which it lies in the other
 _SIGHTS = ((64, 36.0, 48.0), (128, 60.0, math.inf))
 _DOUBT, _MOST_CONFIRMED = 0.05, 32  # what is less likely is not looked at again; no more than so many are
 _SEEN = -2.0  # logit from which the points of a closer sight count
-_MIRRORED_POINTS = [1, 0, 2, 4, 3]
 # What landmarks have to say of a candidate: its score's logit, the logarithm of the error that they expect, over what is
 # to be expected, and a constant make the joint logit (train.detector.joint). Of small faces they say less.
 _JOINT = (1.24, -0.59, -0.01)
@@ -162,7 +161,7 @@ class CenterDetector(ViewingDetector):
         crops = [source.cut(matrix, side) for (source, *_), matrix in zip(candidates, matrices)]
         logits, points = of_middle(self.forward([*crops, *(crop[:, ::-1] for crop in crops)], side, side), side, face)
         straight, mirrored = points.unflatten(0, (2, -1)).numpy()
-        mean = (straight + (mirrored * (-1, 1) + (side - 1, 0))[:, _MIRRORED_POINTS]) / 2
+        mean = (straight + (mirrored * (-1, 1) + (side - 1, 0))[:, MIRROR_5]) / 2
         back = np.stack([transform_points(five, invert(matrix)) for five, matrix in zip(mean, matrices)])
         return logits.unflatten(0, (2, -1)).numpy(), back
 

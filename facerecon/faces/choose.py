@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from facerecon.types import Face, FaceReconError
@@ -25,7 +27,7 @@ def choose_faces(faces: list[Face], selection: str | int, image_shape: tuple[int
     Raises:
         FaceReconError: unknown selection, or an index that no face has.
     """
-    if isinstance(selection, str) and selection.strip().lstrip("-").isdigit():
+    if isinstance(selection, str) and re.fullmatch(r"\s*-?\d+\s*", selection):
         selection = int(selection)
     if isinstance(selection, int):
         if not 0 <= selection < len(faces):

@@ -19,12 +19,6 @@ from torch import Tensor, nn
 
 from facerecon.layers import ResidualBlock
 
-# Where each iBUG landmark goes when the photo is mirrored.
-MIRROR_68 = torch.tensor(
-    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-)
 POINTS = 68
 PATCH = 4  # pixels a side: a patch's colours are the first layer's channels
 _PER_POINT = 4  # weight, offset across and down, spread

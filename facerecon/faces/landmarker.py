@@ -14,6 +14,7 @@ import torch
 from facerecon.checkpoints import load_network
 from facerecon.devices import fast_dtype, resolve_device, to_fast
 from facerecon.faces.align import (
+    MIRROR_68,
     invert,
     mirror_matrix,
     points_from_landmarks,
@@ -22,7 +23,7 @@ from facerecon.faces.align import (
     transform_points,
     warp,
 )
-from facerecon.faces.landmark_network import MIRROR_68, LandmarkerConfig, LandmarkerNetwork
+from facerecon.faces.landmark_network import LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.mouth import MouthReader
 from facerecon.faces.views import JointScore
 from facerecon.types import Face, FaceReconError, Image
@@ -106,7 +107,7 @@ class FaceLandmarker:
         if mirrored:
             both = self._look(photos * 2, matrices + [mirror_matrix(matrix, self.size) for matrix in matrices])
             straight, flipped = ([part[half] for part in both] for half in (slice(len(places)), slice(len(places), None)))
-            points, spread = ((part + other[:, MIRROR_68.numpy()]) / 2 for part, other in zip(straight, flipped))
+            points, spread = ((part + other[:, MIRROR_68]) / 2 for part, other in zip(straight, flipped))
         else:
             points, spread = self._look(photos, matrices)
         sure = _confidence(points, spread)

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facerecon.faces.boxes import overlaps
 from facerecon.faces.views import Candidates, ViewingDetector
 from facerecon.types import FaceReconError, Image
 
@@ -133,17 +134,12 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float, of_smaller: 
 
     ``overlap`` is a share of the union, or of the smaller box.
     """
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-scores, kind="stable")
     keep = []
     while len(order) and len(keep) < most:
         best, rest = order[0], order[1:]
         keep.append(best)
-        corner0 = np.maximum(boxes[best, :2], boxes[rest, :2])
-        corner1 = np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        shared = np.prod(np.maximum(corner1 - corner0, 0), axis=1)
-        whole = np.minimum(areas[best], areas[rest]) if of_smaller else areas[best] + areas[rest] - shared
-        order = rest[shared <= overlap * whole]
+        order = rest[overlaps(boxes[[best]], boxes[rest], of_smaller)[0] <= overlap]
     return np.array(keep, int)
 
 

@@ -34,15 +34,6 @@ def crop_mask(size: int, full: float = _DETAIL[0], gone: float = _DETAIL[1]) -> 
     return mask
 
 
-def paste_crop(image: Image, crop: Image, matrix: np.ndarray, mask: np.ndarray | None = None, scale: float = 1) -> Image:
-    """The photo with one changed crop in the place it was cut from; see :func:`paste_crops`.
-
-    Args:
-        mask: (S, S) in [0, 1] where the crop counts; ``crop_mask(S)`` by default.
-    """
-    return paste_crops(image, [crop], [matrix], None if mask is None else [mask], scale)
-
-
 def paste_crops(
     image: Image,
     crops: Sequence[Image],

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from facerecon.demographics import ANCESTRIES, ancestry_weights
+from facerecon.demographics.categories import OLDEST
 from facerecon.types import Demographics
 
 DEFAULT_AGE = 35.0
 """Years, where the age is unknown."""
-
-OLDEST = 100.0
 
 UNKNOWN_ANCESTRY = (1 / 3, 1 / 3, 1 / 3)
 

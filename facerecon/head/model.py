@@ -137,15 +137,9 @@ class HeadModel(nn.Module):
             return vertices
         return blend_skinning(vertices, joints, pose, self.skin_weights, JOINT_PARENTS)[0]
 
-    def joints(
-        self, identity: Tensor | None = None, demographics: Tensor | None = None, pose: Tensor | None = None
-    ) -> Tensor:
-        """Joint positions (B, J, 3), metres, arguments as for ``vertices``."""
-        points = self._points(identity, None, demographics, pose)
-        vertices, joints = points[:, : self.vertex_count], points[:, self.vertex_count :]
-        if pose is None:
-            return joints
-        return blend_skinning(vertices, joints, pose, self.skin_weights, JOINT_PARENTS)[1]
+    def joints(self, identity: Tensor | None = None, demographics: Tensor | None = None) -> Tensor:
+        """Joints (B, J, 3) at rest, metres, arguments as for ``vertices``."""
+        return self._points(identity, None, demographics, None)[:, self.vertex_count :]
 
     def _points(self, identity, expression, demographics, pose) -> Tensor:
         """Vertices and joints at rest, (B, V + J, 3)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from facerecon.checkpoints import find_checkpoint
 from facerecon.devices import fast_dtype, resolve_device, to_fast
-from facerecon.faces.align import crop_face
+from facerecon.faces.align import crop_face, resize
 from facerecon.identity.network import IdentityNetwork, fused
 from facerecon.identity.storage import load_network
 from facerecon.types import Face, FaceReconError, Image
@@ -96,8 +95,7 @@ class IdentityEncoder:
 
     @torch.inference_mode()
     def _embed(self, crops: list[Image]) -> np.ndarray:
-        sized = [_resized(crop, self.size) for crop in crops]
-        batch = torch.from_numpy(np.stack(sized)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        batch = torch.from_numpy(np.stack([resize(crop, self.size) for crop in crops])).to(self.device).permute(0, 3, 1, 2).float() / 255
         both = self.network(self._input(torch.cat((batch, batch.flip(3)))))
         return F.normalize(F.normalize(both, dim=1).unflatten(0, (2, -1)).sum(0), dim=1).cpu().numpy()
 
@@ -111,9 +109,3 @@ def _check(crop: Image) -> None:
     shape = np.shape(crop)
     if len(shape) != 3 or shape[2] != 3 or shape[0] != shape[1] or shape[0] == 0 or crop.dtype != np.uint8:
         raise FaceReconError(f"An embedding wants square RGB pictures of 8 bits; this one has shape {shape}.")
-
-
-def _resized(crop: Image, size: int) -> Image:
-    if len(crop) == size:
-        return np.ascontiguousarray(crop)
-    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if len(crop) > size else cv2.INTER_CUBIC)

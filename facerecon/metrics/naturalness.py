@@ -53,11 +53,11 @@ class NaturalSceneModel:
             image: (H, W, 3) uint8 RGB.
 
         Raises:
-            ValueError: the picture is smaller than two patches either way.
+            ValueError: the picture holds fewer than two whole patches; one alone has no covariance.
         """
         features, _ = patch_features(image, self.patch)
         if len(features) < 2:
-            raise ValueError(f"NIQE needs at least {2 * self.patch} pixels a side.")
+            raise ValueError(f"NIQE needs at least two patches of {self.patch} by {self.patch} pixels.")
         difference = features.mean(0) - self.mean
         pooled = (np.cov(features, rowvar=False) + self.covariance) / 2
         return float(np.sqrt(difference @ np.linalg.pinv(pooled) @ difference))

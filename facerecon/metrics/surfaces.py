@@ -9,6 +9,13 @@ CANDIDATES = 12
 """Triangles tried for each nearest point, nearest centroids first."""
 
 
+def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals (F, 3) of triangles (F, 3) of vertices (V, 3), zero where a triangle is only an edge."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    normal = np.cross(b - a, c - a)
+    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
+
+
 def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Points spread evenly over a mesh, with the normals of their triangles.
 

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from facerecon.faces.align import resize
 from facerecon.types import FaceReconError
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "appearance" / "appearance.safetensors"
@@ -97,7 +98,4 @@ def load_appearance(size: int, uv_count: int, path: Path = SHIPPED) -> Appearanc
 
 def _decode(data: np.ndarray, size: int) -> np.ndarray:
     picture = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    if len(picture) != size:
-        shrinking = size < len(picture)
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
-    return picture.astype(np.float32) / 255
+    return resize(picture, size).astype(np.float32) / 255

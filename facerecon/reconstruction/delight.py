@@ -18,7 +18,7 @@ import torch
 from facerecon.reconstruction.appearance import Appearance
 from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
-from facerecon.rendering import vertex_normals
+from facerecon.rendering import mesh_normals
 from facerecon.rendering.shading import linear_to_srgb, sh_basis, srgb_to_linear
 from facerecon.types import HeadParameters
 
@@ -90,8 +90,7 @@ def _sure(weight: np.ndarray) -> np.ndarray:
 
 def _basis(vertices: np.ndarray, parameters: HeadParameters, atlas: TextureAtlas) -> np.ndarray:
     """Spherical harmonics (S, S, 9) float32 of each texel's normal in the camera's frame."""
-    points = torch.from_numpy(np.asarray(vertices, np.float32))[None]
-    normals = vertex_normals(points, torch.from_numpy(atlas.faces))[0].numpy() @ np.asarray(parameters.rotation).T
+    normals = mesh_normals(np.asarray(vertices, np.float32), atlas.faces) @ np.asarray(parameters.rotation).T
     spread = atlas.spread(normals)
     spread /= np.maximum(np.linalg.norm(spread, axis=-1, keepdims=True), 1e-6)
     return sh_basis(torch.from_numpy(spread)).numpy()

@@ -19,7 +19,7 @@ from facerecon.reconstruction.texture_atlas import TextureAtlas
 from facerecon.reconstruction.texture_completion import LIKE, likeness_maps
 from facerecon.reconstruction.texture_projection import PhotoTexels, ramp
 from facerecon.reconstruction.texture_tone import Tone
-from facerecon.rendering import vertex_normals
+from facerecon.rendering import mesh_normals
 from facerecon.rendering.shading import sh_basis
 from facerecon.types import HeadParameters
 
@@ -101,8 +101,7 @@ def surface_maps(vertices: np.ndarray, atlas: TextureAtlas, rotation: np.ndarray
         a step down, of that with itself; (G, G) bool, whether there is any surface.
     """
     points = np.asarray(vertices, np.float32) @ np.asarray(rotation, np.float32).T
-    normals = vertex_normals(torch.from_numpy(points)[None], torch.from_numpy(atlas.faces))[0].numpy()
-    values, inside = _at_grid(np.concatenate([points * 1000, normals], axis=1), atlas)
+    values, inside = _at_grid(np.concatenate([points * 1000, mesh_normals(points, atlas.faces)], axis=1), atlas)
     place, normal = values[..., :3], values[..., 3:]
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
     down, across = (step * (GRID / SIZE) for step in np.gradient(place, axis=(0, 1)))

@@ -12,7 +12,7 @@ from numba import vectorize
 from facerecon.faces.align import transform_points
 from facerecon.faces.masks import FaceMasks
 from facerecon.reconstruction.texture_atlas import TextureAtlas
-from facerecon.rendering import rasterize, vertex_normals
+from facerecon.rendering import mesh_normals, rasterize
 from facerecon.types import HeadParameters, Image
 
 DEPTH_SIZE = 640
@@ -125,9 +125,8 @@ def _uncovered(trust: np.ndarray, pixels: np.ndarray, atlas: TextureAtlas, masks
 
 def _facing(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Cosine between the normal and the line of sight at each vertex (V,)."""
-    normals = vertex_normals(torch.from_numpy(points)[None], torch.from_numpy(faces))[0].numpy()
     sight = -points / np.linalg.norm(points, axis=1, keepdims=True)
-    return (normals * sight).sum(1)
+    return (mesh_normals(points, faces) * sight).sum(1)
 
 
 def _margins(pixels: np.ndarray, texels: np.ndarray, atlas: TextureAtlas, pixels_per_metre: float):

@@ -64,7 +64,7 @@ def find_seams(faces: np.ndarray, uv_faces: np.ndarray, texel_uv: np.ndarray, in
         texel_uv: (T, 2) column and row of the UV vertices.
         inside: (S, S) bool, texels of some chart.
     """
-    chart = _charts(uv_faces, len(texel_uv))
+    chart = components(uv_faces, len(texel_uv))
     first, second = _paired_edges(faces, uv_faces)
     # A seam's texels must lie inside the chart: step from the edge toward the triangle's far corner.
     segments = [_inset(texel_uv[edges]) for edges in (first, second)]
@@ -87,8 +87,9 @@ def find_seams(faces: np.ndarray, uv_faces: np.ndarray, texel_uv: np.ndarray, in
     )
 
 
-def _charts(uv_faces: np.ndarray, count: int) -> np.ndarray:
-    edges = np.concatenate([uv_faces[:, [0, 1]], uv_faces[:, [1, 2]]])
+def components(faces: np.ndarray, count: int) -> np.ndarray:
+    """Number (V,) of the connected part that each of ``count`` vertices belongs to, by triangles (F, 3)."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
     graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
     return connected_components(graph, directed=False)[1]
 

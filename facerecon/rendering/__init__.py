@@ -7,6 +7,7 @@ from facerecon.rendering.rasterizer import rasterize
 from facerecon.rendering.shading import (
     irradiance,
     linear_to_srgb,
+    mesh_normals,
     sample_texture,
     sh_basis,
     sh_from_environment,
@@ -22,6 +23,7 @@ __all__ = [
     "interpolate_screen",
     "irradiance",
     "linear_to_srgb",
+    "mesh_normals",
     "pixel_vertices",
     "project",
     "rasterize",

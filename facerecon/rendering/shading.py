@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -39,6 +40,12 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     for corner in range(3):
         normals = normals.index_add(1, faces[:, corner], face_normals)
     return functional.normalize(normals, dim=-1, eps=1e-20)
+
+
+def mesh_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """:func:`vertex_normals` of one mesh in numpy: vertices (V, 3) float32 or float64, faces (F, 3), to (V, 3)."""
+    points, corners = (torch.from_numpy(np.ascontiguousarray(array)) for array in (vertices, faces))
+    return vertex_normals(points[None], corners)[0].numpy()
 
 
 def vertex_tangents(vertices: Tensor, normals: Tensor, faces: Tensor, uv: Tensor) -> Tensor:

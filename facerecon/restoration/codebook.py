@@ -64,6 +64,11 @@ class Codebook(nn.Module):
             fresh = flat[torch.randint(len(flat), (int(dead.sum()),))]
             self.sums[dead] = fresh
             self.usage[dead] = self.usage.mean().clamp(min=1.0)
+        self.renew()
+
+    @torch.no_grad()
+    def renew(self) -> None:
+        """Sets the codes to the directions of ``sums``."""
         self.codes.copy_(F.normalize(self.sums, dim=1))
 
     def perplexity(self) -> Tensor:

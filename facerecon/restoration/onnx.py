@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facerecon.faces.align import resize
 from facerecon.onnx_files import open_session, write_onnx
 from facerecon.restoration.codeformer import CodeFormer
-from facerecon.restoration.restorer import FaceRestorer, resize, with_detail
+from facerecon.restoration.restorer import FaceRestorer, with_detail
 from facerecon.types import Demographics, FaceReconError, Image
 
 _KIND = ["image", "fidelity"], "restoration network"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from facerecon.faces.align import similarity_from_points, warp
+from facerecon.faces.align import resize, similarity_from_points, warp
 from facerecon.faces.masks import PERSON, FaceMasks
 from facerecon.faces.paste import crop_mask, paste_crops
 from facerecon.metrics.sharpness import blur_score, noise_sigma
@@ -141,7 +141,7 @@ def finish_face(face: RestoredFace, restored: Image) -> RestoredFace:
     ``blur_after`` in [0, 1]; ``noise_before`` in grey levels; ``agreement_db`` is the
     PSNR between the crop before and after.
     """
-    before, after = _at_smallest(face.crop), _at_smallest(restored)
+    before, after = (resize(crop, CROP_SIZES[0]) for crop in (face.crop, restored))
     error = float(np.mean((before.astype(np.float32) - after) ** 2))
     quality = {
         **face.quality,
@@ -151,8 +151,3 @@ def finish_face(face: RestoredFace, restored: Image) -> RestoredFace:
         "agreement_db": float(min(10 * np.log10(255**2 / max(error, 1e-6)), 99.0)),
     }
     return replace(face, restored=restored, quality=quality)
-
-
-def _at_smallest(crop: Image) -> Image:
-    side = CROP_SIZES[0]
-    return crop if crop.shape[0] == side else cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)

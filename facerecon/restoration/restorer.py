@@ -12,6 +12,7 @@ from torch import Tensor
 
 from facerecon.checkpoints import load_network
 from facerecon.devices import resolve_device, to_fast
+from facerecon.faces.align import resize
 from facerecon.faces.detail import kept_detail
 from facerecon.restoration.background import clean_photo
 from facerecon.restoration.cleaner import shrink
@@ -149,14 +150,6 @@ def _in_batches(
             for i, before, after in zip(part, seen, images):
                 restored[i] = with_detail(crops[i], before, after)
     return restored
-
-
-def resize(image: Image, side: int) -> Image:
-    """A square image at another size: averaged when shrinking, bicubic when growing."""
-    if image.shape[0] == side:
-        return image
-    kernel = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
-    return cv2.resize(image, (side, side), interpolation=kernel)
 
 
 def with_detail(crop: Image, small: Image, restored: Image) -> Image:

@@ -7,11 +7,8 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from facerecon.checkpoints import CheckpointError, find_optional, load_weights
-from facerecon.faces.align import crop_face, transform_points
+from facerecon.faces.align import crop_face, resize, transform_points
 from facerecon.metrics.naturalness import NaturalSceneModel
 from facerecon.types import Image, Reconstruction, Restoration, RestoredFace
 
@@ -62,8 +59,8 @@ class FaceScorer:
         model = natural_faces()
         for face, values in zip(faces, scores):
             if model is not None:
-                values["naturalness_before"] = model.distance(_at_side(face.crop))
-                values["naturalness_after"] = model.distance(_at_side(face.restored))
+                values["naturalness_before"] = model.distance(resize(face.crop, _SIDE))
+                values["naturalness_after"] = model.distance(resize(face.restored, _SIDE))
         for values, cosine in zip(scores, self._similarities(faces)):
             values["identity_similarity"] = cosine
         return [replace(face, quality={**face.quality, **values}) for face, values in zip(faces, scores)]
@@ -115,10 +112,3 @@ def add_scores(restoration: Restoration, heads: list[Reconstruction]) -> None:
 def _identity_crop(image: Image, face: RestoredFace, size: int) -> Image:
     points = transform_points(face.face.points, face.matrix)
     return crop_face(image, points, size, "identity")[0]
-
-
-def _at_side(crop: Image) -> Image:
-    if crop.shape[0] == _SIDE:
-        return crop
-    kernel = cv2.INTER_AREA if crop.shape[0] > _SIDE else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=kernel))

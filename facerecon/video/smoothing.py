@@ -76,7 +76,7 @@ def fixed_lag_kalman(times: np.ndarray, values: np.ndarray, motion: Motion, lag:
     """A Kalman filter of constant velocity, then Rauch-Tung-Striebel smoothing over ``lag`` frames.
 
     A value that surprises the filter is taken for motion, and the acceleration it allows
-    is raised for that step until it no longer does: a blink stays a blink.
+    is raised for that step, the more the greater the surprise: a blink stays a blink.
     """
     steps = np.diff(times).clip(1e-6)
     filtered, predicted = [_start(values[0], motion)], []

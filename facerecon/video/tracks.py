@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from facerecon.faces.align import fit_similarity, points_from_landmarks
+from facerecon.faces.boxes import overlaps
 from facerecon.faces.detect import FaceDetector
 from facerecon.types import Face, Image
 from facerecon.video.flow import follow_face, grey_picture, move_face
@@ -172,19 +173,11 @@ class FaceTracker:
         ]
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes (4,)."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    common = float(np.prod(np.clip(high - low, 0, None)))
-    areas = [float(np.prod(np.clip(box[2:] - box[:2], 0, None))) for box in (first, second)]
-    return common / max(sum(areas) - common, 1e-9)
-
-
 def match(tracked: list[Face], found: list[Face]) -> list[tuple[int, int]]:
     """Pairs (index of tracked, index of found) of largest total overlap, each of at least ``LEAST_OVERLAP``."""
     if not tracked or not found:
         return []
-    table = np.array([[overlap(a.box, b.box) for b in found] for a in tracked])
+    table = overlaps(np.stack([face.box for face in tracked]), np.stack([face.box for face in found]))
     table[table < LEAST_OVERLAP] = 0
     return [(int(r), int(c)) for r, c in zip(*linear_sum_assignment(-table)) if table[r, c] > 0]
 

@@ -50,6 +50,7 @@ def test_unknown_words_are_accepted_and_said_unused():
     assert ancestry_weights(None, "東京") is None and unused_words("東京") == ["東京"]
     (note,) = notes(Demographics(ethnicity="Vulcan and Korean of Klingon descent"))
     assert "'vulcan', 'klingon'" in note and "korean" not in note
+    assert "words 'vulcan', 'klingon'" in note and "word 'vulcan'" in notes(Demographics(ethnicity="Vulcan"))[0]
     assert notes(Demographics(ethnicity="of Korean descent")) == notes(Demographics()) == []
 
 

@@ -86,9 +86,10 @@ def test_a_head_without_texture_is_written_in_every_format(tmp_path, reconstruct
         assert trimesh.load(tmp_path / f"bare.{name}", process=False)
 
 
-def test_only_what_is_asked_for_is_written_and_nothing_else_is_left(tmp_path, reconstruction, head):
-    files = export_head(tmp_path / "new" / "a", reconstruction, head, ["ply"])
-    assert files == [tmp_path / "new" / "a.ply"]
+@pytest.mark.parametrize("name", ["ply", "glb", "gltf"])
+def test_only_what_is_asked_for_is_written_and_nothing_else_is_left(tmp_path, reconstruction, head, name):
+    files = export_head(tmp_path / "new" / "a", reconstruction, head, [name])
+    assert files == [tmp_path / "new" / f"a.{name}"]
     assert list((tmp_path / "new").iterdir()) == files
 
 

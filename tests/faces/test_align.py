@@ -24,6 +24,27 @@ def test_points_land_on_the_template(template, degrees):
     assert np.allclose(align.transform_points(points, matrix), align.template_points(256, template), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", list(align.TEMPLATES))
+def test_every_template_holds_an_upright_face_across_its_middle(name):
+    eye, other, nose, corner, opposite = points = align.TEMPLATES[name]
+    assert points.min() > 0.15 and points.max() < 0.9 and abs(points.mean(0)[0] - 0.5) < 0.02
+    assert eye[0] < nose[0] < other[0] and max(eye[1], other[1]) < nose[1] < min(corner[1], opposite[1]) and corner[0] < opposite[0]
+
+
+def test_resizing_averages_where_it_shrinks_and_leaves_a_fitting_image_alone():
+    board = (np.indices((64, 64)).sum(0) % 2 * 255)[..., None].repeat(3, 2).astype(np.uint8)
+    assert align.resize(board, 64) is board
+    assert np.abs(align.resize(board, 32).astype(int) - 128).max() <= 1
+    assert align.resize(board[:8, :8], 20).shape == (20, 20, 3)
+
+
+def test_mirroring_exchanges_left_and_right():
+    points = align.template_points(256, "restoration")
+    mirrored = points[align.MIRROR_5] * (-1, 1) + (255, 0)
+    assert np.abs(mirrored - points).max() < 5 < np.abs(points[:, 0] * -1 + 255 - points[:, 0]).max()
+    assert np.array_equal(align.MIRROR_5[align.MIRROR_5], np.arange(5))
+
+
 def test_least_squares_is_no_worse_than_its_neighbours():
     points = align.template_points(256, "restoration") + np.random.default_rng(0).normal(0, 12, (5, 2))
     target = align.template_points(160, "reconstruction")

@@ -29,7 +29,7 @@ def test_no_faces_give_none():
     assert choose_faces([], "all", SHAPE) == choose_faces([], "largest", SHAPE) == []
 
 
-@pytest.mark.parametrize("selection, says", [(4, "4 faces"), (-1, "4 faces"), ("biggest", "'biggest'"), ("", "''")])
+@pytest.mark.parametrize("selection, says", [(4, "4 faces"), (-1, "4 faces"), ("biggest", "'biggest'"), ("", "''"), ("--1", "'--1'"), ("²", "'²'")])
 def test_what_cannot_be_chosen_is_said(selection, says):
     with pytest.raises(FaceReconError, match=says):
         choose_faces(FACES, selection, SHAPE)

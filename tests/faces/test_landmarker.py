@@ -10,7 +10,7 @@ from torch import nn
 from facerecon.checkpoints import CheckpointError
 from facerecon.quantization import compress
 from facerecon.faces.align import points_from_landmarks, template_points, transform_points
-from facerecon.faces.landmark_network import MIRROR_68, Found, LandmarkerConfig, LandmarkerNetwork
+from facerecon.faces.landmark_network import Found, LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import TEMPLATE, FaceLandmarker, Landmarks
 from facerecon.types import Face, FaceReconError
 
@@ -142,10 +142,6 @@ def test_votes_place_points_on_the_grid_and_outside_the_crop():
         found = network(torch.rand(2, 3, 32, 32))
     assert torch.allclose(found.landmarks[..., 0], torch.tensor(0.75), atol=1e-4)
     assert torch.allclose(found.landmarks[..., 1], torch.tensor(0.0), atol=1e-4)
-
-
-def test_mirroring_twice_changes_nothing():
-    assert (MIRROR_68[MIRROR_68] == torch.arange(68)).all()
 
 
 def test_a_stored_network_says_the_same(tmp_path):

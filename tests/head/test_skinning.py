@@ -19,6 +19,13 @@ def test_rotation_matrices_are_rotations() -> None:
     assert torch.isfinite(still.grad).all()
 
 
+def test_still_joints_stay_wherever_they_are() -> None:
+    joints, vertices = torch.randn(2, 3, 3), torch.randn(2, 5, 3)
+    weights = torch.rand(5, 3).softmax(1)
+    moved, placed = blend_skinning(vertices, joints, torch.zeros(2, 3, 3), weights, (-1, 0, 1))
+    assert torch.allclose(placed, joints, atol=1e-6) and torch.allclose(moved, vertices, atol=1e-6)
+
+
 def test_children_follow_their_parents() -> None:
     joints = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     vertices = torch.tensor([[[0.0, 2.0, 0.0], [5.0, 5.0, 5.0]]])

@@ -30,14 +30,25 @@ def test_damage_raises_the_score(model):
     assert model.distance(cv2.GaussianBlur(picture, (0, 0), 2)) > clean + 1
 
 
+def test_the_score_is_the_distance_between_two_normal_distributions():
+    picture = scene(3)
+    features = patch_features(picture, 32)[0]
+    covariance = np.cov(features, rowvar=False)
+    one_deviation = np.linalg.cholesky(covariance) @ np.eye(FEATURES)[5]
+    for times, expected in ((1.0, 1.0), (7.0, 0.5)):  # of the two covariances the mean counts
+        model = NaturalSceneModel(features.mean(0) + one_deviation, times * covariance, 32)
+        assert model.distance(picture) == pytest.approx(expected, rel=1e-3)
+
+
 def test_features_are_those_of_whole_patches():
     features, contrast = patch_features(scene(1)[:200, :140], 64)
     assert features.shape == (6, FEATURES) and contrast.shape == (6,) and np.isfinite(features).all()
 
 
 def test_a_picture_too_small(model):
-    with pytest.raises(ValueError, match="128 pixels"):
-        model.distance(scene(2)[:60])
+    with pytest.raises(ValueError, match="two patches of 64"):
+        model.distance(scene(2)[:64, :64])
+    assert model.distance(scene(2)[:64, :128]) > 0
 
 
 def test_a_flat_picture_is_no_error(model):

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from facerecon.reconstruction.appearance import load_appearance
+from facerecon.reconstruction.delight import remove_light
 from facerecon.reconstruction.texture import unproject
+from facerecon.reconstruction.texture_projection import project_photo
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.rendering.shading import directional_light, uniform_light
 from tests.reconstruction.test_texture import PHOTO, SIZE, atlas, head, person, photograph, turned, vertices  # noqa: F401
@@ -46,6 +48,16 @@ def test_side_light_leaves_both_cheeks_alike(head, vertices, atlas, lamp):  # no
         errors.append(np.abs(share / np.median(share) - 1).mean())
     assert ratios[0] > np.log(2) and ratios[1] < np.log(1.12)
     assert errors[1] < 0.4 * errors[0]
+
+
+def test_hair_is_not_lit_as_the_skin_below_it(head, vertices, atlas):  # noqa: F811
+    prior, pose = load_appearance(SIZE, len(head.uv)), turned(0)
+    photo = lit(head, vertices, person(head, atlas), pose, [1.0, 0.2, 0.4])
+    texels = project_photo(photo, pose, vertices, atlas)
+    lab = remove_light(texels, pose, vertices, atlas, prior).lab
+    hair = (prior.hair_growth > 0.5) & (texels.trust > 0.5)
+    change = (lab - texels.lab)[hair][:, 0]
+    assert hair.sum() > 1000 and np.percentile(np.abs(change - np.median(change)), 90) < 6
 
 
 def test_an_even_light_changes_little(head, vertices, atlas):  # noqa: F811

@@ -15,6 +15,7 @@ from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
 from facerecon.reconstruction.texture_completion import accept
 from facerecon.reconstruction.texture_projection import project_photo
+from facerecon.reconstruction.texture_seams import components
 from facerecon.reconstruction.texture_tone import FEWEST_TEXELS, measure_tone
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.types import Demographics, HeadParameters
@@ -132,6 +133,11 @@ def test_both_sides_of_a_seam_agree(head, vertices, atlas):
     assert np.percentile(step, 95) <= 8
 
 
+def test_parts_of_a_mesh_that_share_no_vertex_are_apart():
+    part = components(np.array([[0, 1, 2], [3, 2, 4], [5, 6, 7]]), 9)
+    assert len(set(part[:5])) == 1 and len(set(part[5:8])) == 1 and len(set(part)) == 3
+
+
 def test_charts_are_padded_against_bleeding(head, vertices, atlas):
     pose = turned(0)
     texture = unproject(photograph(head, vertices, person(head, atlas), pose), pose, vertices, head, SIZE).texture
@@ -202,6 +208,15 @@ def test_the_iris_has_the_photos_colour(head, vertices, atlas):
     )
     assert blue[2] > blue[0] + 15
     assert brown[0] > brown[2] + 10
+
+
+def test_the_iris_is_bright_where_its_pattern_is(head, vertices, atlas):
+    pose, prior = turned(0), load_appearance(SIZE, len(head.uv))
+    result = unproject(photograph(head, vertices, person(head, atlas), pose), pose, vertices, head, SIZE)
+    ring = (prior.iris > 0.9) & (prior.pupil < 0.1)
+    bright = result.texture[ring].mean(1)
+    high = prior.iris_pattern[ring] > np.median(prior.iris_pattern[ring])
+    assert bright[high].mean() > bright[~high].mean() + 3
 
 
 def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -7,6 +8,7 @@ from torch.nn.functional import normalize
 from facerecon.rendering import (
     irradiance,
     linear_to_srgb,
+    mesh_normals,
     sample_texture,
     sh_from_environment,
     shade,
@@ -14,6 +16,7 @@ from facerecon.rendering import (
     uniform_light,
     vertex_normals,
 )
+from facerecon.rendering.shading import vertex_tangents
 from tests.rendering.meshes import uv_sphere
 
 
@@ -21,6 +24,25 @@ def test_normals_of_a_sphere_point_outward():
     vertices, faces = uv_sphere()
     normals = vertex_normals(vertices[None], faces)[0]
     assert ((normals * normalize(vertices, dim=-1)).sum(-1)[32:-32] > 0.99).all()
+    assert np.array_equal(mesh_normals(vertices.numpy(), faces.numpy()), normals.numpy())
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_tangents_point_where_u_grows_and_know_of_mirrored_textures(mirrored):
+    points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    uv = points[:, :2] * torch.tensor([-1.0 if mirrored else 1.0, 1.0])
+    tangents = vertex_tangents(points, torch.tensor([0.0, 0, 1]).expand(4, 3), torch.tensor([[0, 1, 2], [0, 2, 3]]), uv)
+    side = -1.0 if mirrored else 1.0
+    assert torch.allclose(tangents, torch.tensor([side, 0, 0, side]).expand(4, 4))
+    bitangent = tangents[:, 3:] * torch.linalg.cross(torch.tensor([0.0, 0, 1]).expand(4, 3), tangents[:, :3])
+    assert torch.allclose(bitangent, torch.tensor([0.0, 1, 0]).expand(4, 3))  # v grows upward in both
+
+
+def test_large_triangles_count_more_and_a_lone_vertex_has_no_normal():
+    points = np.array([[0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 1], [5.0, 5, 5]])
+    normals = mesh_normals(points, np.array([[0, 1, 2], [0, 2, 3]])[:, ::-1][:, ::-1])  # any strides
+    assert np.allclose(normals[0], np.array([1, 0, 2]) / 5**0.5) and normals.dtype == np.float64
+    assert np.allclose(normals[1], [0, 0, 1]) and not normals[4].any()
 
 
 def test_a_uniform_environment_shades_by_its_radiance():

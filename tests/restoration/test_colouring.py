@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from facerecon.restoration import colouring
 from facerecon.restoration.colour import luma_chroma
 from facerecon.restoration.colouring import COLOUR_CONFIGS, Colouriser, ColourNetwork
 from facerecon.types import Face
@@ -25,6 +26,13 @@ def test_luma_is_kept_and_chroma_is_the_networks():
     small = Face(np.array([0, 0, 12, 12], np.float32), np.zeros((5, 2), np.float32), 1.0)
     far = luma_chroma(colouriser.colour(grey, [small]))
     assert 0 < far[60, 80, 2] < 0.5 * far[6, 6, 2]  # less is known of what lies far from faces
+
+
+def test_colours_fade_from_the_nearest_face_to_a_share_of_them():
+    faces = [Face(np.array([x, 40, x + 20, 60], np.float32), np.zeros((5, 2), np.float32), 1.0) for x in (40, 440)]
+    share = colouring._closeness(100, 900, faces)[50]
+    assert share[50] == share[450] == 1 and np.allclose(share[[250, 899]], colouring.FAR_SHARE)
+    assert (np.diff(share[50:200]) <= 0).all() and colouring.FAR_SHARE < share[50 + round(10 * (colouring.NEAR + colouring.FAR))] < 1
 
 
 def test_large_photos_are_coloured_small():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facerecon.restoration import degradations as d
+from facerecon.restoration.degradations import levels
 from facerecon.types import FaceReconError
 
 
@@ -40,6 +41,14 @@ def test_the_plain_chain_is_that_of_benchmarks(picture):
         expected = d.jpeg(d.sensor_noise(expected, rng.uniform(*ranges.noise), rng), int(rng.integers(*ranges.quality)))
         plain = d.degrade(picture, "medium", np.random.default_rng(seed), unit, plain=True)
         assert np.array_equal(plain, d.enlarge(expected, 96, 96))
+
+
+def test_blurs_are_mostly_gaussian_and_small_ones_always(picture):
+    def gaussian(sigma, seed):
+        return np.array_equal(levels._random_blur(picture, sigma, np.random.default_rng(seed)), d.gaussian_blur(picture, sigma))
+
+    assert all(gaussian(0.29, seed) for seed in range(30))
+    assert 0.5 < np.mean([gaussian(1.5, seed) for seed in range(200)]) < 0.7
 
 
 def test_levels_come_as_often_as_asked():

@@ -38,7 +38,7 @@ def run(output, stop_at=None, again=None):
 
     first = resume(optimizer, output, again)
     rows = [{"inner": {"x": torch.randn(8, 2, generator=torch.Generator().manual_seed(i))}, "y": torch.ones(8, 1)} for i in range(300)]
-    optimise(Accelerator(cpu=True), network, optimizer, Plan(), rows[first : last_step(Plan(), args)], losses, first, output, args)
+    optimise(Accelerator(cpu=True), optimizer, Plan(), rows[first : last_step(Plan(), args)], losses, first, output, args)
     return network, seen
 
 

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from facerecon.faces.boxes import overlaps
 from facerecon.video.flow import follow_face, grey_picture
 from facerecon.video.scenes import SceneCuts
-from facerecon.video.tracks import FaceTracker, corrected, overlap
+from facerecon.video.tracks import FaceTracker, corrected
 from tests.fakes import make_face
 from tests.video.clips import SIDE, PatchDetector, picture, stroll
 
@@ -31,7 +32,7 @@ def test_the_detector_looks_rarely_and_the_track_stays_on_the_face():
     for image in stroll(40):
         (seen,) = tracker.update(image)
         (expected,) = truth.detect(image)
-        assert seen.track == 0 and overlap(seen.face.box, expected.box) > 0.85
+        assert seen.track == 0 and overlaps([seen.face.box], [expected.box]).item() > 0.85
     assert detector.looks <= 9
 
 
@@ -103,7 +104,7 @@ def test_landmarks_follow_a_face_that_flow_loses_until_they_are_unsure_too(monke
     for image in stroll(20):
         (seen,) = tracker.update(image)
         (expected,) = truth.detect(image)
-        assert seen.track == 0 and overlap(seen.face.box, expected.box) > 0.95
+        assert seen.track == 0 and overlaps([seen.face.box], [expected.box]).item() > 0.95
         assert np.abs(seen.face.points - expected.points).max() < 0.5
     assert detector.looks == 1 and landmarks.calls == 19
     landmarks.sure = 0.0

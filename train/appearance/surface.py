@@ -8,7 +8,7 @@ import torch
 
 from facerecon.head import HeadModel
 from facerecon.reconstruction.texture_atlas import TextureAtlas
-from facerecon.rendering import rasterize, vertex_normals
+from facerecon.rendering import mesh_normals, rasterize
 
 CROWN = np.array([0.0, 0.095, -0.105])
 """Where hair parts, metres in the head's frame."""
@@ -26,7 +26,7 @@ def ambient_occlusion(vertices: np.ndarray, faces: np.ndarray, directions: int =
     height = 1 - 2 * (np.arange(directions) + 0.5) / directions
     ring = np.sqrt(1 - height**2)
     sky = np.stack([ring * np.cos(turn), height, ring * np.sin(turn)], axis=1)
-    normals = vertex_normals(torch.from_numpy(vertices)[None], torch.from_numpy(faces))[0].numpy()
+    normals = mesh_normals(vertices, faces)
     lifted = vertices + 0.0008 * normals
     seen, total = np.zeros(len(vertices)), np.full(len(vertices), 1e-9)
     for direction in sky:

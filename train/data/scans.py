@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from facerecon.faces.align import points_in_box
 from facerecon.head.bases.unpickle import load_restricted
 from facerecon.metrics.scans import REGIONS
 from facerecon.types import Face, FaceReconError
@@ -84,9 +85,7 @@ def read_now_box(path: Path) -> np.ndarray:
 
 def box_face(box: np.ndarray) -> Face:
     """A face that only its box is known of: five points where they lie in most boxes."""
-    x0, y0, x1, y1 = np.asarray(box, np.float32)
-    share = np.array([[0.31, 0.40], [0.69, 0.40], [0.5, 0.61], [0.35, 0.79], [0.65, 0.79]], np.float32)
-    return Face(np.asarray(box, np.float32), share * (x1 - x0, y1 - y0) + (x0, y0), 1.0)
+    return Face(np.asarray(box, np.float32), points_in_box(box).astype(np.float32), 1.0)
 
 
 def read_pp(path: Path) -> np.ndarray:

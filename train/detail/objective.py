@@ -47,23 +47,25 @@ def give_relief(faces: dict[str, Tensor], rng: np.random.Generator) -> tuple[Ten
     count, weight, maps = len(faces["lab"]), faces["weight"], faces["maps"]
 
     def draw(low: float, high: float) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, (count, 1, 1, 1))).float()
+        return torch.from_numpy(rng.uniform(low, high, (count, 1, 1, 1))).float().to(weight.device)
+
+    def normal(shape: tuple[int, ...], kind: type = np.float64) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(shape, kind)).float().to(weight.device)
 
     shape, strain = maps[:, :9], maps[:, 9:] * draw(0.0, 1.5)
     other = maps[:, 9:].roll(1, 0) * draw(0.0, 1.5)
     wanted = torch.where(draw(0, 1) < 0.5, strain, other)
     still = draw(0.15, 1.0)
     here, there = (relief(faces["layers"], s, still) for s in (strain, wanted))
-    light = torch.where(draw(0, 1)[:, :, 0, 0] < 0.5, random_light(rng, count), faces["light"] / faces["light"][:, :1].abs().clamp_min(1e-3) * 3.5)
+    light = torch.where(draw(0, 1)[:, :, 0, 0] < 0.5, random_light(rng, count).to(weight.device), faces["light"] / faces["light"][:, :1].abs().clamp_min(1e-3) * 3.5)
     shaded = visible(here, shape, light, draw(0.3, 1.5)).clamp(-1.5, 0.8)
     shaded = _soften(shaded, float(rng.uniform(0.3, 1.2)))
     brightness = log_brightness(faces["lab"])
     brightness = brightness - draw(0.3, 1.0) * band(brightness, weight) + shaded
-    noise = torch.from_numpy(rng.standard_normal((count, 1, *brightness.shape[2:]), np.float32)) * draw(0.0, 0.04)
+    noise = normal((count, 1, *brightness.shape[2:]), np.float32) * draw(0.0, 0.04)
     # The light that is fitted to a photo is never quite the photo's.
-    seen_light = light * (1 + 0.08 * torch.from_numpy(rng.standard_normal(light.shape)).float()) + 0.08 * light[:, :1] * torch.from_numpy(
-        rng.standard_normal(light.shape)
-    ).float() * (torch.arange(9) > 0)
+    uneven = torch.arange(9, device=weight.device) > 0
+    seen_light = light * (1 + 0.08 * normal(light.shape)) + 0.08 * light[:, :1] * normal(light.shape) * uneven
     seen = look(brightness + noise, faces["lab"][:, 1:], faces["lab"][:, :1], weight, shape, seen_light, strain, wanted)
     return seen, there, weight
 
@@ -119,6 +121,6 @@ class Objective:
 
 def _soften(image: Tensor, sigma: float) -> Tensor:
     """A blur of a few texels, as lenses and small photos have it."""
-    kernel = torch.exp(-0.5 * (torch.arange(-3, 4) / sigma) ** 2)
+    kernel = torch.exp(-0.5 * (torch.arange(-3, 4, device=image.device) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).to(image.dtype)[None, None, None]
     return F.conv2d(F.conv2d(F.pad(image, (3, 3, 3, 3), mode="replicate"), kernel), kernel.transpose(2, 3))

@@ -42,7 +42,7 @@ def train(args: argparse.Namespace) -> Path:
         return objective(network, batch, step * ranks + rank)
 
     parts = (batches[step] for step in range(first, last_step(config, args)))
-    optimise(accelerator, network, optimizer, config, parts, losses, first, output, args)
+    optimise(accelerator, optimizer, config, parts, losses, first, output, args)
     if accelerator.is_main_process:
         save_weights(output / "detail.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

@@ -25,13 +25,14 @@ from rich.progress import Progress
 
 from facerecon.devices import leave_cores_to_torch
 from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.boxes import overlaps
 from facerecon.faces.center import CenterDetector
 from facerecon.faces.landmarker import TEMPLATE, FaceLandmarker
 from facerecon.faces.views import Candidates
 from facerecon.types import FaceReconError, Image
 from train.detector.config import CONFIGS
 from train.detector.data import composed_side, photographed
-from train.detector.export import ALONE, FOUND, is_face, overlaps_with
+from train.detector.export import ALONE, FOUND, is_face
 from train.detector.scenes import KINDS, Composer, Scene
 from train.detector.sources import Backgrounds, FaceMixture
 
@@ -76,7 +77,7 @@ class CandidateCutter:
     def _right(self, scene: Scene, found: Candidates, rng: np.random.Generator) -> list[Crop]:
         likely, out = found.boxes[found.scores >= LIKELY], []
         for k in rng.permutation(len(scene.boxes)):
-            shares = overlaps_with(scene.boxes[k], likely)
+            shares = overlaps([scene.boxes[k]], likely)[0]
             if not scene.ignored[k] and len(likely) and shares.max() >= FOUND and len(out) < MOST_RIGHT:
                 crop, matrix = _cut(scene.image, found.points[found.scores >= LIKELY][shares.argmax()])
                 out.append((crop, transform_points(scene.landmarks[k], matrix)))

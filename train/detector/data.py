@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from facerecon.faces.align import MIRROR_5, MIRROR_68
 from train.detector.assign import assign
 from train.detector.config import TrainConfig
 from train.detector.losses import Targets
 from train.detector.photograph import photograph
 from train.detector.scenes import Composer, Scene
-from train.landmarks.network import MIRROR_68
-
-_MIRRORED_POINTS = [1, 0, 2, 4, 3]
 
 
 class SceneBatches(Dataset):
@@ -60,8 +58,8 @@ def mirrored(scene: Scene) -> Scene:
     """The scene in a mirror."""
     width = scene.image.shape[1]
     boxes = [np.array([width - 1 - b[2], b[1], width - 1 - b[0], b[3]], np.float32) for b in scene.boxes]
-    points = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[_MIRRORED_POINTS] for p in scene.points]
-    landmarks = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[MIRROR_68.numpy()] for p in scene.landmarks]
+    points = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[MIRROR_5] for p in scene.points]
+    landmarks = [(p * np.float32([-1, 1]) + np.float32([width - 1, 0]))[MIRROR_68] for p in scene.landmarks]
     return Scene(np.ascontiguousarray(scene.image[:, ::-1]), boxes, points, scene.ignored, landmarks)
 
 

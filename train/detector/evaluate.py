@@ -24,11 +24,12 @@ import cv2
 import numpy as np
 import torch
 
+from facerecon.faces.boxes import overlaps
 from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.faces.landmarker import FaceLandmarker
 from facerecon.faces.refined import RefinedDetector
 from facerecon.types import Face, Image
-from train.detector.export import FOUND, overlaps_with
+from train.detector.export import FOUND
 from train.landmarks.data import read_image
 
 SMALLEST = 10  # pixels, of faces that the detectors look for
@@ -126,7 +127,7 @@ def _match(known: dict, faces: list[Face], taken: set[int]) -> int | None:
     free = [i for i in range(len(faces)) if i not in taken]
     if not free:
         return None
-    shares = overlaps_with(np.array(known["box"]), np.stack([faces[i].box for i in free]))
+    shares = overlaps([known["box"]], np.stack([faces[i].box for i in free]))[0]
     return free[int(shares.argmax())] if shares.max() >= FOUND else None
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from facerecon.quantization import compress
+from facerecon.faces.boxes import overlaps
 from facerecon.faces.center import CenterDetector, build, logit
 from facerecon.faces.center_network import CenterNetwork
 from facerecon.faces.views import Candidates
+from facerecon.quantization import compress
 from train.detector.config import CONFIGS
 from train.detector.photograph import photograph
 from train.detector.scenes import Composer, Scene
@@ -86,18 +87,11 @@ def is_face(box: np.ndarray, scene: Scene, apart: float = FOUND) -> bool | None:
     """Whether a box (4,) is a face of the scene; None on one that is ignored, and where it shares more than ``apart`` with one."""
     if not scene.boxes:
         return False
-    shares = overlaps_with(box, np.array(scene.boxes, np.float32))
+    shares = overlaps([box], np.array(scene.boxes, np.float32))[0]
     best = int(shares.argmax())
     if shares[best] >= FOUND:
         return None if scene.ignored[best] else True
     return None if shares[best] > apart else False
-
-
-def overlaps_with(box: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(N,): the share of the union that a box (4,) has in common with each of others (N, 4)."""
-    corner0, corner1 = np.maximum(box[:2], known[:, :2]), np.minimum(box[2:], known[:, 2:])
-    shared = np.clip(corner1 - corner0, 0, None).prod(1)
-    return shared / ((box[2:] - box[:2]).prod() + (known[:, 2:] - known[:, :2]).prod(1) - shared)
 
 
 def logistic(values: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facerecon.faces.align import transform_points
+from facerecon.faces.align import MIRROR_68, transform_points
 from facerecon.types import Image
 from train.detector.boxes import face_box, five_points
 from train.detector.coverings import cover_face
 from train.detector.decoys import add_decoy
 from train.detector.paste import outline_weight, paste_picture, placement, rectangle_weight, reduced
 from train.detector.sources import Backgrounds, FaceMixture
-from train.landmarks.network import MIRROR_68
 
 SMALLEST, TOO_SMALL = 9.0, 6.5  # pixels: of faces drawn, and of those that count for nothing
 VISIBLE = 0.5  # a face that shows less of its box counts for nothing
@@ -141,7 +140,7 @@ class Composer:
             grow = rng.uniform(1.05, 1.9 if whole else 1.3)
             weight = outline_weight(picture.shape, landmarks, grow, rng.uniform(0, 0.06))
         paste_picture(scene.image, _toned(picture, rng), weight, matrix)
-        landmarks = landmarks[MIRROR_68.numpy()] if mirror else landmarks
+        landmarks = landmarks[MIRROR_68] if mirror else landmarks
         scene.add(transform_points(landmarks, matrix))
 
     def _angle(self, rng: np.random.Generator) -> float:

@@ -23,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facerecon.demographics.labels import RACE_SYSTEMS
 from facerecon.faces.align import transform_points
 from facerecon.faces.detect import create_detector
 from facerecon.types import Image
@@ -35,7 +36,7 @@ from train.detector.prepare import SURE, cut, label
 from train.detector.sources import Backgrounds
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
-from train.landmarks.packs import FRAMINGS
+from train.landmarks.packs import FRAMINGS, middle_age
 from train.landmarks.turned import HALF_PROFILE, PROFILE, frontality
 
 WIDTH, HEIGHT = 640, 480
@@ -72,13 +73,11 @@ def read_faces(root: Path, labeller: Labeller, each: int) -> list[TestFace]:
     photos = [(path, "scut", {"race": {"A": "Asian", "C": "White"}[path.name[0]]}) for path in _thinned(sorted((root / "SCUT-FBP5500" / "Images").glob("*.webp")), each // 2)]
     for path in _thinned(sorted((root / "UTKFace").glob("*.webp")), each):
         age, _, race = path.name.split("_")[:3]
-        photos.append((path, "utkface", {"race": ("White", "Black", "Asian", "Indian", "other")[int(race)], "age": age_group(float(age))}))
+        photos.append((path, "utkface", {"race": list(RACE_SYSTEMS["utkface"])[int(race)], "age": age_group(float(age))}))
     with open(root / "FairFace" / "fairface_label_val.csv", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if (root / "FairFace" / row["file"]).is_file()]
-    ages = {"0-2": 1, "3-9": 6, "10-19": 15, "more than 70": 75}
     for row in _thinned(rows, 2 * each):
-        age = ages.get(row["age"]) or float(row["age"][:2]) + 5
-        photos.append((root / "FairFace" / row["file"], "fairface", {"race": row["race"], "age": age_group(age)}))
+        photos.append((root / "FairFace" / row["file"], "fairface", {"race": row["race"], "age": age_group(middle_age(row["age"]))}))
     photos += [(path, "lfw", {}) for path in _thinned(sorted((root / "LFW").glob("*/*.webp")), each)]
     detector = create_detector("mtcnn", threshold=0.9)
     for path, pack, facts in photos:

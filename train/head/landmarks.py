@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from facerecon.faces.align import MIRROR_68
+from facerecon.metrics.surfaces import closest_barycentric, face_normals
+from facerecon.rendering import mesh_normals
 from train.head.ict import IctModel
-from train.head.surface import (
-    SurfacePoints,
-    closest_barycentric,
-    closest_points,
-    cut_plane,
-    face_normals,
-    vertex_normals,
-)
+from train.head.surface import SurfacePoints, closest_points, cut_plane
 from train.head.topology import Topology
-
-MIRRORED = np.array(
-    [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
-     27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-     54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-)
-"""Each landmark's partner on the other side of the face."""
 
 YAW_BINS = np.radians(np.arange(-90, 91, 7.5))
 
@@ -38,7 +27,7 @@ head: annotators follow the brow's hair and not the ridge above it, and space th
 
 def place_landmarks(bent: np.ndarray, topology: Topology, ict: IctModel) -> SurfacePoints:
     """The head's points closest to ICT's landmarks, once bent to ICT; exactly symmetrical."""
-    normals = vertex_normals(ict.neutral, ict.faces_within(0, 14062))[ict.landmarks]
+    normals = mesh_normals(ict.neutral, ict.faces_within(0, 14062))[ict.landmarks]
     outer = topology.faces[np.isin(topology.parts, ["head", "neck"])]
     wanted = toward_annotators(ict.neutral[ict.landmarks])
     return embed(wanted, normals, bent, outer, topology.mirror)
@@ -49,8 +38,8 @@ def toward_annotators(points: np.ndarray) -> np.ndarray:
     moved = points.copy()
     for index, (x, y) in TOWARD_ANNOTATORS_MM.items():
         moved[index] += np.array([x, y, 0]) * 1e-3
-        if MIRRORED[index] != index:
-            moved[MIRRORED[index]] += np.array([-x, y, 0]) * 1e-3
+        if MIRROR_68[index] != index:
+            moved[MIRROR_68[index]] += np.array([-x, y, 0]) * 1e-3
     return moved
 
 
@@ -60,7 +49,7 @@ def embed(
     """The points of a symmetrical mesh closest to 68 landmarks (68, 3) where its normals agree with theirs."""
     found = closest_points(wanted, vertices, faces, normals, -0.2)
     triangles, barycentric = found.triangles.copy(), found.barycentric.copy()
-    for index, partner in enumerate(MIRRORED):
+    for index, partner in enumerate(MIRROR_68):
         if partner == index:
             triangles[index], barycentric[index] = _on_midline(wanted[index], normals[index], vertices, faces, mirror)
         elif partner > index:

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from train.head.surface import openness, vertex_normals
+from facerecon.rendering import mesh_normals
+from train.head.surface import openness
 from train.head.topology import Topology
 
 PICTURES = {"lips": "mpfb_lips.jpg", "ears": "mpfb_ears.jpg", "eyes": "mpfb_eyelids.jpg", "face": "mpfb_face.jpg"}
@@ -86,7 +87,7 @@ def nostril_interior(topology: Topology, mean: np.ndarray) -> np.ndarray:
     directions = rng.normal(size=(48, 3))
     directions[:, 2] = np.abs(directions[:, 2])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    points = mean[vertices[inside]] + 3e-4 * vertex_normals(mean, outer)[vertices[inside]]
+    points = mean[vertices[inside]] + 3e-4 * mesh_normals(mean, outer)[vertices[inside]]
     hidden = np.zeros(topology.blocks["skin"].stop, dtype=bool)
     hidden[vertices[inside]] = openness(points, directions, mean, outer[near]) < HIDDEN_OPENNESS
     return hidden

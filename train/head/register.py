@@ -17,10 +17,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
+from facerecon.rendering import mesh_normals
 from train.head.ict import FACE_END, MOUTH_END, SKIN_END, SOCKETS_END, IctModel
-from train.head.surface import (
-    SurfacePoints, boundary_loop, closest_points, cut_plane, edge_differences, uniform_laplacian, vertex_normals,
-)
+from train.head.surface import SurfacePoints, boundary_loop, closest_points, cut_plane, edge_differences, uniform_laplacian
 from train.head.topology import Topology
 
 RIM_POSITIONS = np.linspace(0.1, 0.9, 15)
@@ -135,16 +134,6 @@ def symmetrise(displacement: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     return 0.5 * (displacement + displacement[mirror] * [-1, 1, 1])
 
 
-def fit_similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Umeyama's scale, rotation (3, 3) and shift (3,) that bring ``source`` (N, 3) to ``target``."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ sign @ vt
-    scale = np.trace(np.diag(s) @ sign) / (a**2).sum()
-    return float(scale), rotation, target.mean(0) - scale * rotation @ source.mean(0)
-
-
 def _plane_rows(operator: sparse.csr_matrix, normals: np.ndarray, weight: np.ndarray) -> sparse.csr_matrix:
     """Rows of ``w (n . d)`` for displacements interleaved x, y, z, with a small tangential part."""
     count = len(normals)
@@ -167,7 +156,7 @@ class Registration:
         self.outer = topology.faces[np.isin(topology.parts, ["head", "neck"])]
         self.all = topology.faces[(topology.faces < count).all(1)]
         self.target = ict.faces_within(0, SKIN_END)
-        self.target_normals = vertex_normals(ict.neutral, self.target)
+        self.target_normals = mesh_normals(ict.neutral, self.target)
         self.rims = rim_ties(start, topology, ict)
         chosen = np.array(LANDMARKS)
         self.landmarks = Ties(
@@ -194,7 +183,7 @@ class Registration:
     def _data(self, displacement: np.ndarray, rim: float, landmark: float, reach: float):
         """Stacked data rows and right-hand sides for the current state."""
         now = self.start + displacement
-        normals = vertex_normals(now, self.outer)
+        normals = mesh_normals(now, self.outer)
         index = np.flatnonzero(self.used)
         there = closest_points(now[index], self.ict.neutral, self.target, normals[index], reach=reach)
         index, there = index[there.found], _keep(there)
@@ -244,7 +233,7 @@ def correspondence(bent: np.ndarray, topology: Topology, ict: IctModel, reach: f
     """
     count = len(bent)
     outer = topology.faces[np.isin(topology.parts, ["head", "neck"])]
-    normals = vertex_normals(bent, outer)
+    normals = mesh_normals(bent, outer)
     index = np.unique(outer)
     points = closest_points(bent[index], ict.neutral, ict.faces_within(0, SKIN_END), normals[index], 0.0, reach)
     found = np.zeros(count, dtype=bool)

@@ -19,8 +19,9 @@ from scipy.spatial import cKDTree
 from facerecon.head import HeadModel
 from facerecon.metrics.geometry import umeyama
 from facerecon.metrics.surfaces import sample_surface
+from facerecon.rendering import mesh_normals
 from facerecon.types import FaceReconError
-from train.head.surface import closest_points, edge_differences, follow_nearby, uniform_laplacian, vertex_normals
+from train.head.surface import closest_points, edge_differences, follow_nearby, uniform_laplacian
 
 SEARCH_REACH = (np.inf,) * 6 + (0.05,) * 4 + (0.03,) * 3 + (0.02,) * 2  # metres: scan points farther off take no part
 RIGID_REACH = (0.03,) * 4 + (0.015,) * 6
@@ -108,7 +109,7 @@ class ScanFitter:
             raise FaceReconError("A scan needs finite vertices and triangles between them.")
         target = _Target(scan)
         pose = self._start(scan, target)
-        coefficients, pose = self._fit_basis(target, pose, scan)
+        coefficients, pose = self._fit_basis(target, pose)
         shape = self._shape(coefficients)
         offsets, covered, distance = self._bend(shape, target, pose)
         vertices = shape + offsets
@@ -133,7 +134,7 @@ class ScanFitter:
 
     def _search(self, target: _Target) -> _Pose:
         """The best of 24 upright and lying starts, each settled by ICP of the mean face, which may grow and shrink."""
-        points, normals = self.mean[self.face[::6]], vertex_normals(self.mean, self.faces)[self.face[::6]]
+        points, normals = self.mean[self.face[::6]], mesh_normals(self.mean, self.faces)[self.face[::6]]
         centre, middle = points.mean(0), np.median(target.points, axis=0)
         best, lowest = _Pose(), np.inf
         for rotation in _right_angles():
@@ -146,9 +147,9 @@ class ScanFitter:
                     best, lowest = pose, cost
         return best
 
-    def _fit_basis(self, target: _Target, pose: _Pose, scan: Scan) -> tuple[np.ndarray, _Pose]:
+    def _fit_basis(self, target: _Target, pose: _Pose) -> tuple[np.ndarray, _Pose]:
         """Coefficients and pose by Gauss-Newton over point-to-plane distances."""
-        points, normals = self.mean[self.face[::2]], vertex_normals(self.mean, self.faces)[self.face[::2]]
+        points, normals = self.mean[self.face[::2]], mesh_normals(self.mean, self.faces)[self.face[::2]]
         for reach in RIGID_REACH:
             pose, _ = _rigid_step(points, normals, target, pose, reach)
         coefficients, pose = self._unscaled(pose)
@@ -179,7 +180,7 @@ class ScanFitter:
     def _pairs(self, shape: np.ndarray, target: _Target, pose: _Pose, reach: float, index: np.ndarray):
         """Vertices with a counterpart in the scan: their numbers, the points there, their own normals, which a scan's
         noise does not shake, and robust weights."""
-        normals = vertex_normals(shape, self.faces)[index]
+        normals = mesh_normals(shape, self.faces)[index]
         goal, found = target.nearest(shape[index], normals, pose, reach)
         index, goal, normal = index[found], goal[found], normals[found]
         off = np.abs(((goal - shape[index]) * normal).sum(1))

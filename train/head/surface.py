@@ -1,4 +1,4 @@
-"""Geometry that registration needs: closest points, normals, loops, smoothness."""
+"""Geometry that registration needs: closest points, loops, smoothness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from facerecon.metrics.surfaces import closest_barycentric
+from facerecon.metrics.surfaces import closest_barycentric, face_normals
 
 CANDIDATES = 16
 """Triangles tried for each closest-point query, nearest centroids first."""
@@ -27,22 +27,6 @@ class SurfacePoints:
         rows = np.repeat(np.arange(len(self.triangles)), 3)
         weights = (self.barycentric * self.found[:, None]).ravel()
         return sparse.csr_matrix((weights, (rows, self.triangles.ravel())), (len(self.triangles), count))
-
-
-def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (F, 3)."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals (V, 3)."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    normal = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(normal, faces[:, corner], np.cross(b - a, c - a))
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
 
 
 def closest_points(

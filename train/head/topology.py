@@ -14,6 +14,7 @@ import fast_simplification
 import numpy as np
 from scipy.spatial import cKDTree
 
+from facerecon.reconstruction.texture_seams import components
 from train.head.makehuman import Clothing, Mesh, read_clothing, read_mirror, segment_faces
 
 NECK_RINGS = 5
@@ -131,15 +132,6 @@ def triangulate(quads: np.ndarray) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _components(faces: np.ndarray, count: int) -> np.ndarray:
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
-    return connected_components(graph)[1]
-
-
 def _decimate(vertices: np.ndarray, faces: np.ndarray, reduction: float) -> np.ndarray:
     """Faces over a subset of the given vertices, about ``1 - reduction`` of them left."""
     used, local = np.unique(faces, return_inverse=True)
@@ -161,7 +153,7 @@ def reduce_teeth(teeth: Clothing, base_vertices: np.ndarray) -> dict[str, np.nda
     """
     points = teeth.place(base_vertices)
     faces = triangulate(teeth.mesh.quads["all"] if "all" in teeth.mesh.quads else np.concatenate(list(teeth.mesh.quads.values())))
-    component = _components(faces, len(points))
+    component = components(faces, len(points))
     sizes = np.bincount(component)
     gums = sizes.argmax()
     tooth_names = [i for i in range(len(sizes)) if i != gums]

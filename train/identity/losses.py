@@ -66,6 +66,14 @@ class Contrast:
         self._remember(unit.detach(), person)
         return loss
 
+    def state(self) -> list[tuple[Tensor, Tensor]]:
+        """What is remembered, for a checkpoint."""
+        return list(self.remembered)
+
+    def load_state(self, state: list[tuple[Tensor, Tensor]]) -> None:
+        """Takes over what :meth:`state` gave."""
+        self.remembered = list(state)
+
     def _remember(self, unit: Tensor, person: Tensor) -> None:
         if self.size:
             self.remembered.append((unit, person))

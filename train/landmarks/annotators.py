@@ -6,10 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from facerecon.faces.align import invert, points_from_landmarks, template_points, transform_points
+from facerecon.faces.align import MIRROR_68, invert, points_from_landmarks, template_points, transform_points
 from facerecon.faces.landmarker import FaceLandmarker
 from facerecon.types import Image
-from train.landmarks.network import MIRROR_68
 from train.landmarks.packs import Framing, rough_matrix
 
 LOOKS = 3
@@ -81,6 +80,6 @@ def _extent(landmarks: np.ndarray) -> np.ndarray:
 
 def _mirrored(landmarks: np.ndarray, images: list[Image]) -> np.ndarray:
     """Landmarks (B, 68, 2) of the mirrored photos."""
-    out = np.array(landmarks)[:, MIRROR_68.numpy()]
+    out = np.array(landmarks)[:, MIRROR_68]
     out[..., 0] = np.array([image.shape[1] - 1 for image in images])[:, None] - out[..., 0]
     return out

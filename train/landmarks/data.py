@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.restoration.degradations import degrade, random_level
 from facerecon.types import Face, Image
 from train.landmarks.augment import damage, jittered_matrix
-from train.landmarks.network import MIRROR_68
 from train.landmarks.turned import frontality
 
 TEMPLATE = "reconstruction"
@@ -159,7 +158,7 @@ class LandmarkBatches(Dataset):
         jitter = (18, 0.22, 0.07) if rough else (7, 0.08, 0.025)
         matrix = jittered_matrix(matrix, self.size, rng, *jitter)
         if rng.random() < 0.5:
-            matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
+            matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68]
         crop = warp(image, matrix, self.size, cv2.BORDER_REPLICATE)
         if rng.random() < self.degraded:
             crop = degrade(crop, random_level(rng), rng)

@@ -34,11 +34,10 @@ from facerecon.types import Face, Image
 from train.landmarks.data import face_of, read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
 from train.landmarks.packs import Framing
-from train.reconstruction.evaluate import find_faces
+from train.reconstruction.evaluate import YAW_GROUPS, find_faces
 
 YTF_FRAMING = Framing((1.0,), (0.5, 0.5))
 BROW_TO_HAIR = 0.25  # of a landmarks' box: how far a detector's box reaches above it
-YAW_GROUPS = ((0, 15), (15, 30), (30, 50), (50, 90))
 SHUT_LABEL, OPEN_LABEL = 0.015, 0.06  # of the eyes' distance: gaps of lips under and over which labels say shut and open
 LEVELS = ("light", "medium", "heavy")
 

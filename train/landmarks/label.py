@@ -19,11 +19,11 @@ import torch
 from rich.progress import track
 from safetensors.torch import load_file
 
-from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.types import Image
 from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import TEMPLATE, read_image, read_landmarks, to_unit
-from train.landmarks.network import MIRROR_68, LandmarkNetwork
+from train.landmarks.network import LandmarkNetwork
 from train.landmarks.packs import FRAMINGS, Framing, Photo, photos, rough_matrix
 
 STORED = 160  # side of the stored crops, pixels
@@ -67,7 +67,7 @@ class Labeller:
             landmarks = self._look(images, matrices)
             matrices = [similarity_from_points(points_from_landmarks(m), self.size, TEMPLATE) for m in landmarks]
         straight = self._look(images, matrices)
-        mirrored = self._look(images, [mirror_matrix(m, self.size) for m in matrices])[:, MIRROR_68.numpy()]
+        mirrored = self._look(images, [mirror_matrix(m, self.size) for m in matrices])[:, MIRROR_68]
         extent = np.sqrt(np.prod(straight.max(1) - straight.min(1), axis=1))
         disagreement = np.linalg.norm(straight - mirrored, axis=2).mean(1) / extent.clip(1)
         return (straight + mirrored) / 2, disagreement

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from facerecon.faces.landmark_network import MIRROR_68
 from facerecon.reconstruction.trunk import ResidualTrunk, TrunkConfig
-
-__all__ = ["MIRROR_68", "LandmarkNetwork"]
 
 
 class LandmarkNetwork(nn.Module):

@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from facerecon.demographics import ancestry_weights
+from facerecon.demographics.categories import FAIRFACE_AGES, OLDEST
 from facerecon.faces.align import template_points
+from train.data.layouts import utkface_labels
 from train.landmarks.data import TEMPLATE
 
-UTKFACE_RACES = ("White", "Black", "Asian", "Indian", None)
-FAIRFACE_AGES = {
-    "0-2": 1.5, "3-9": 6.5, "10-19": 15.0, "20-29": 25.0, "30-39": 35.0, "40-49": 45.0, "50-59": 55.0, "60-69": 65.0,
-    "more than 70": 76.0,
-}  # fmt: skip
+OLDEST_MIDDLE = 76.0  # years, of those of whom FairFace says "more than 70": most are not much older
 UNKNOWN = math.nan
 
 
@@ -69,9 +67,10 @@ def rough_matrix(shape: tuple[int, ...], scale: float, framing: Framing, size: i
 def photos(root: Path) -> Iterator[Photo]:
     """Every photo below the folder of the packs, pack after pack."""
     for path in sorted((root / "UTKFace").glob("*.webp")):
-        age, gender, race = path.name.split("_")[:3]
-        race = UTKFACE_RACES[int(race)] if race.isdigit() and int(race) < 5 else None
-        yield Photo(path, "utkface", float(age), 1.0 - float(gender), _ancestry(race))
+        said = utkface_labels(path.name)
+        age = UNKNOWN if said.age is None else said.age
+        gender = UNKNOWN if said.gender is None else float(said.gender == "male")
+        yield Photo(path, "utkface", age, gender, _ancestry(said.race))
     yield from _fairface(root / "FairFace")
     for pack in ("portraits", "stock", "studio"):
         for path in sorted((root / pack).glob("*.webp")):
@@ -91,7 +90,13 @@ def _fairface(root: Path) -> Iterator[Photo]:
         for row in csv.DictReader(handle):
             if (root / row["file"]).is_file():
                 gender = float(row["gender"] == "Male")
-                yield Photo(root / row["file"], "fairface", FAIRFACE_AGES[row["age"]], gender, _ancestry(row["race"]))
+                yield Photo(root / row["file"], "fairface", middle_age(row["age"]), gender, _ancestry(row["race"]))
+
+
+def middle_age(ages: str) -> float:
+    """Years that stand for one of FairFace's bins."""
+    youngest, oldest = FAIRFACE_AGES[ages]
+    return OLDEST_MIDDLE if oldest == OLDEST else (youngest + oldest) / 2
 
 
 def _ancestry(race: str | None) -> tuple[float, float, float]:

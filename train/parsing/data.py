@@ -105,7 +105,8 @@ class ParsingBatches(Dataset):
 def stored_to_crop(size: int) -> np.ndarray:
     """(2, 3): pixels of a stored crop to those of the network's crop of ``size``, without jitter."""
     scale = size / STORED_FACE
-    return np.array([[scale, 0, -(STORED - STORED_FACE) / 2 * scale + (scale - 1) / 2], [0, scale, -(STORED - STORED_FACE) / 2 * scale + (scale - 1) / 2]])
+    shift = (scale - 1) / 2 - (STORED - STORED_FACE) / 2 * scale
+    return np.array([[scale, 0, shift], [0, scale, shift]])
 
 
 def _nearest(values: np.ndarray, matrix: np.ndarray, size: int, beyond: int) -> np.ndarray:

@@ -26,7 +26,7 @@ def prerender(data: Path, output: Path, count: int, seed: int, minutes: float | 
     if (output / "classes.npy").exists():
         return len(np.load(output / "classes.npy", mmap_mode="r"))
     head = HeadModel.from_pretrained()
-    maker = LabelledFaces(head, Assets.read(data, head), Wigs(data / "appearance" / "hair", head))
+    maker = LabelledFaces(head, Assets.read(data, head), Wigs(data / "appearance" / "hair"))
     images, classes = np.empty((count, STORED, STORED, 3), np.uint8), np.empty((count, STORED, STORED), np.uint8)
     began, drawn = time.monotonic(), 0
     while drawn < count and not (minutes and time.monotonic() - began > 60 * minutes):

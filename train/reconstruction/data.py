@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.reconstruction.reconstructor import TEMPLATE
 from facerecon.types import Image
 from train.landmarks.augment import damage, jittered_matrix
-from train.landmarks.network import MIRROR_68
 from train.reconstruction.config import TrainConfig
 from train.reconstruction.masks import FILE as SKIN
 
@@ -108,7 +107,7 @@ class ReconstructionBatches(Dataset):
         matrix = similarity_from_points(points_from_landmarks(landmarks) + noise, self.size, TEMPLATE)
         matrix = jittered_matrix(matrix, self.size, rng, 3.0, 0.07, 0.02)
         if rng.random() < 0.5:
-            matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68.numpy()]
+            matrix, landmarks = mirror_matrix(matrix, self.size), landmarks[MIRROR_68]
         crop: Image = warp(np.asarray(self.photos[i]), matrix, self.size, cv2.BORDER_REPLICATE)
         points = (transform_points(landmarks, matrix) + 0.5) / self.size - 0.5
         shown = {"photos": crop, "skin": warp(np.asarray(self.skin[i]), matrix, self.size, cv2.BORDER_CONSTANT)} if drawn else {}

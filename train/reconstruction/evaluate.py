@@ -24,6 +24,7 @@ from facerecon.faces import choose_faces, create_detector
 from facerecon.faces.align import invert, template_points, transform_points
 from facerecon.metrics.geometry import vertex_errors
 from facerecon.metrics.landmarks import interocular_nme, landmark_nme
+from facerecon.reconstruction.camera import yaw_of
 from facerecon.reconstruction.reconstructor import BATCH, TEMPLATE, HeadReconstructor
 from facerecon.types import Face, Image
 from train.landmarks.data import read_image, read_landmarks, to_unit
@@ -71,7 +72,7 @@ def landmark_benchmark(
     parameters = reconstructor.encode(images, faces)
     found = np.stack([reconstructor.geometry(p)[1] for p in parameters])
     errors, inner = landmark_nme(found, truth) * 100, interocular_nme(found, truth) * 100
-    yaw = np.degrees([abs(np.arctan2(-p.rotation[2, 0], p.rotation[2, 2])) for p in parameters])
+    yaw = np.abs(np.degrees(yaw_of(torch.from_numpy(np.stack([p.rotation for p in parameters]))).numpy()))
     groups = {f"yaw_{a}_{b}": (yaw >= a) & (yaw < b) for a, b in YAW_GROUPS}
     return {
         "faces": len(names),

@@ -13,6 +13,7 @@ import torch
 
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.metrics.scans import REGIONS, SEVEN, region_errors, scan_distances, summary
+from facerecon.reconstruction.camera import yaw_of
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.types import Face, FaceReconError, HeadParameters
 from train.data import open_dataset
@@ -131,7 +132,7 @@ def aflw2000_benchmark(
         turns.append(parameters.rotation)
         truth.append(labels.rotation)
     rotations, values = np.stack(truth), np.array(errors)
-    yaw = np.abs(np.degrees(np.arctan2(-rotations[:, 2, 0], rotations[:, 2, 2])))
+    yaw = np.abs(np.degrees(yaw_of(torch.from_numpy(rotations)).numpy()))
     groups = {f"yaw_{a}_{b}": values[(yaw >= a) & (yaw < b)] for a, b in AFLW_YAWS}
     means = {name: float(group.mean()) for name, group in groups.items() if len(group)}
     return {"faces": len(values), "nme_percent": means, "balanced_percent": float(np.mean(list(means.values()))),

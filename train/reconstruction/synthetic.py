@@ -15,7 +15,7 @@ import torch
 
 from facerecon.faces.align import points_from_landmarks, similarity_from_points
 from facerecon.head import HeadModel
-from facerecon.rendering import irradiance, rasterize, sh_from_environment, uniform_light, vertex_normals
+from facerecon.rendering import irradiance, mesh_normals, rasterize, sh_from_environment, uniform_light
 from facerecon.restoration.degradations import degrade, random_level
 from facerecon.types import Image
 from train.reconstruction.appearance import Assets, to_linear, to_srgb
@@ -151,7 +151,7 @@ class SyntheticFaces:
         return (sh * (1 - blend) + even * blend).astype(np.float32)
 
     def _draw(self, face: SyntheticFace, vertices: np.ndarray, rng: np.random.Generator) -> Image:
-        normals = vertex_normals(torch.from_numpy(vertices[None]), self.head.faces)[0].numpy()
+        normals = mesh_normals(vertices, self.faces)
         meshes, kinds = [(vertices, self.faces)], [self.materials]
         style, thickness = rng.random(), rng.uniform(0.002, 0.03)
         bald, long_hair = hair_chances(face.person)
@@ -178,7 +178,7 @@ class SyntheticFaces:
         face.triangles = _shrunk(index, self.size)
         seen = index >= 0
         hit, w = index[seen], weights[seen]
-        n = _between(vertex_normals(camera[None], corners)[0].numpy()[faces[hit]], w)
+        n = _between(mesh_normals(camera.numpy(), faces)[faces[hit]], w)
         n /= np.linalg.norm(n, axis=1, keepdims=True).clip(1e-6)
         light = irradiance(torch.from_numpy(n[None]).float(), torch.from_numpy(face.lighting[None]))[0].numpy()
         albedo = self._albedo(face, hit, w, kinds[hit], points, faces, rng)

@@ -69,7 +69,7 @@ def train(args: argparse.Namespace) -> Path:
         return objective(encoder(to_unit(batch["crops"])), batch)
 
     batches = stream(dataset, first, last_step(config, args), args.workers)
-    optimise(accelerator, encoder, optimizer, config, batches, losses, first, output, args)
+    optimise(accelerator, optimizer, config, batches, losses, first, output, args)
     if accelerator.is_main_process:
         save_weights(output / "reconstruction.safetensors", encoder, optimizer, config.encoder.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

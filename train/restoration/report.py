@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from facerecon.demographics.categories import UTKFACE_GENDERS
+from facerecon.demographics.labels import RACE_SYSTEMS
 from facerecon.images import load_image, save_image
 from facerecon.types import Image
 
@@ -36,8 +38,6 @@ COLUMNS = {
     "ms": ("ms", "{:.0f}"),
 }
 AGES = (0, 13, 26, 46, 66, 200)
-GENDERS = ("male", "female")
-RACES = ("White", "Black", "Asian", "Indian", "Others")
 _SHOWN = ("input", "realesrgan", "ours_w1", "ours_w05", "clean")
 _TILE = 160  # pixels a side in a sheet
 
@@ -50,7 +50,7 @@ def groups(name: str) -> dict[str, str]:
     age, gender, race = (int(p) for p in parts[2:5])
     band = next(i for i, top in enumerate(AGES[1:]) if age < top)
     last = f"{AGES[band]} and over" if band == len(AGES) - 2 else f"{AGES[band]} to {AGES[band + 1] - 1}"
-    return {"photos": "UTKFace, 256 px", "age": last, "gender": GENDERS[gender], "race": RACES[race]}
+    return {"photos": "UTKFace, 256 px", "age": last, "gender": UTKFACE_GENDERS[gender], "race": list(RACE_SYSTEMS["utkface"])[race]}
 
 
 def summarise(samples: Iterable[Sample]) -> dict[str, Any]:

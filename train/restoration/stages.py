@@ -93,8 +93,10 @@ class Stage:
     def _share_codes(self) -> None:
         """The codebook follows the features of all processes; each has seen its own."""
         if self.accelerator.num_processes > 1:
-            for buffer in self.network.codebook.buffers():
-                buffer.copy_(self.accelerator.reduce(buffer, "mean"))
+            book = self.network.codebook
+            for part in (book.usage, book.sums):
+                part.copy_(self.accelerator.reduce(part, "mean"))
+            book.renew()
 
     def _losses(self, clean: Tensor, degraded: Tensor, condition: Tensor) -> tuple[Tensor, dict, Tensor, Tensor, Tensor]:
         if self.name == "codebook":

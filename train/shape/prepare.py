@@ -25,7 +25,7 @@ from torch.utils.data import Dataset
 
 from facerecon.checkpoints import checkpoint_version, find_checkpoint
 from facerecon.demographics import ancestry_weights
-from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
+from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.identity import IdentityEncoder
 from facerecon.images import ImageError, load_image
 from facerecon.reconstruction.encoder import HeadCode
@@ -35,7 +35,6 @@ from train.data import open_dataset
 from train.identity.prepare import find_points
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.data import stream, to_unit
-from train.landmarks.network import MIRROR_68
 from train.reconstruction.data import DETECTOR_NOISE, PHOTO_DAMAGE, SYNTHETIC_DAMAGE
 
 SEEN = ("embedding", "features", "identity", "age", "gender", "ancestry", "expression", "rotation", "scale", "center", "inverse_distance")
@@ -131,7 +130,7 @@ def labelled_photos(folder: Path, sizes: tuple[int, int], seed: int) -> tuple[Ca
         marks = labels["landmarks"][i]
         harm = PHOTO_DAMAGE if rng.random() < 0.5 else 0.0
         crop, face, matrix = cut_pair(np.asarray(images[i]), points_from_landmarks(marks), sizes, rng, harm, mirrored)
-        marks = transform_points(marks[MIRROR_68.numpy()] if mirrored else marks, matrix)
+        marks = transform_points(marks[MIRROR_68] if mirrored else marks, matrix)
         known = {f"true_{n}": labels[n][i].astype(np.float32) for n in ("age", "gender", "ancestry")}
         return crop, face, {"landmarks": ((marks + 0.5) / sizes[0] - 0.5).astype(np.float32), "true": labels["true"][i], **known}
 

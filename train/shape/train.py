@@ -43,7 +43,7 @@ def train(args: argparse.Namespace) -> Path:
     first = resume(optimizer, output, args.resume)
     objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
     batches = (dataset[step] for step in range(first, last_step(config, args)))
-    optimise(accelerator, network, optimizer, config, batches, lambda batch, step: objective(network, batch), first, output, args)
+    optimise(accelerator, optimizer, config, batches, lambda batch, step: objective(network, batch), first, output, args)
     if accelerator.is_main_process:
         save_weights(output / "shape.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

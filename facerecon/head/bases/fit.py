@@ -22,7 +22,8 @@ from scipy.spatial.transform import Rotation
 from facerecon.head.bases.linear import LinearBasis
 from facerecon.images import atomic_write
 from facerecon.metrics.geometry import umeyama
-from facerecon.metrics.surfaces import SurfaceFinder
+from facerecon.metrics.surfaces import SurfaceFinder, face_normals
+from facerecon.rendering import mesh_normals
 
 ROUNDS, RIGID_ROUNDS = 8, 20
 MOST_POINTS = 4000
@@ -89,9 +90,7 @@ class _Target:
         keep = (masks["skin"] & ~masks["neck"] & ~masks["scalp"]).cpu().numpy()
         self.faces = faces[keep[faces].all(1)]
         self.finder = SurfaceFinder(vertices, self.faces)
-        a, b, c = self.finder.corners.transpose(1, 0, 2)
-        normals = np.cross(b - a, c - a)
-        self.normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        self.normals = face_normals(vertices, self.faces)
         landmarks = head.landmarks(torch.from_numpy(vertices.astype(np.float32))[None])
         self.landmarks = landmarks[0].cpu().numpy().astype(np.float64)
 
@@ -164,7 +163,7 @@ def _match(
     """The mesh in its own frame (V, 3), in ours (V, 3), and what :meth:`_Target.match` says of the chosen vertices."""
     own, (scale, rotation, shift) = basis.template + np.tensordot(values.astype(np.float32), components, 1), pose
     moved = scale * own @ rotation.T + shift
-    normals = _normals(own, basis.faces) @ rotation.T
+    normals = mesh_normals(own, basis.faces) @ rotation.T
     return own, moved, target.match(moved[chosen], normals[chosen])
 
 
@@ -216,12 +215,3 @@ def _thin(count: int) -> np.ndarray:
     """At most about ``MOST_POINTS`` of so many vertices, the same each time."""
     order = np.random.default_rng(0).permutation(count)
     return np.sort(order[:MOST_POINTS])
-
-
-def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    corners = vertices[faces]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    out = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(out, faces[:, corner], flat)
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)

@@ -24,7 +24,7 @@ def anisotropic_blur(image: Image, sigma_x: float, sigma_y: float, angle: float)
 
 
 def motion_blur(image: Image, length: float, angle: float) -> Image:
-    """Straight camera shake; ``length`` in pixels, ``angle`` in degrees."""
+    """Straight camera shake, densest in its middle: a Gaussian two deviations of which are ``length`` pixels; ``angle`` in degrees."""
     return anisotropic_blur(image, length / 2, 0.4, angle)
 
 

@@ -48,6 +48,7 @@ def test_the_mesh_lies_on_our_head_in_its_own_topology(head, basis):
     off = SurfaceFinder(vertices, head.faces.numpy()).nearest(fit.vertices.astype(float))[1] * 1000
     still = SurfaceFinder(vertices, head.faces.numpy()).nearest(basis.template - [0.01, 0.04, -0.03])[1] * 1000
     assert np.median(off) < 0.4 and np.percentile(off, 95) < 1.5
+    assert 0.5 < fit.rms_mm / np.sqrt((off**2).mean()) < 1.2  # to the planes of the surface, where it is matched
     assert np.median(off) < 0.35 * np.median(still)
     assert fit.expression[0] > 0.3
     assert 0.93 < fit.scale < 1.07

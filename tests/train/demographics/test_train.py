@@ -10,10 +10,12 @@ import torch
 
 from facerecon.demographics.estimator import DemographicsEstimator
 from tests.fakes import make_photo
-from train.demographics.data import Batches, Faces
+from train.demographics.calibrate import held_out_logits
+from train.demographics.data import Batches, Faces, central
 from train.demographics.export import export
 from train.demographics.prepare import FIELDS, STORED
 from train.demographics.train import parse, train
+from train.landmarks.data import to_unit
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,25 @@ def test_the_export_loads_and_predicts(data: Path, tmp_path: Path, monkeypatch: 
         [make_photo()], [None]
     )
     assert sum(estimate.race.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_is_calibrated_is_the_mean_over_a_face_and_its_mirror_image(data: Path) -> None:
+    class LeftBrightness(torch.nn.Module):
+        """Its only logit is the mean of the left half."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, crops: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"age": crops[..., : crops.shape[3] // 2].mean((1, 2, 3))[:, None]}
+
+    faces = Faces([data])
+    logits, labels = held_out_logits(LeftBrightness(), faces)
+    held_out = faces.held_out()
+    crops = to_unit(central(faces.images[held_out]), torch.float32)
+    assert len(labels.age) == held_out.sum()
+    torch.testing.assert_close(logits["age"][:, 0], crops.mean((1, 2, 3)), atol=1e-5, rtol=0)
 
 
 def test_badly_aligned_and_held_out_faces_are_not_trained_on(data: Path) -> None:

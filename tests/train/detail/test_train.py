@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 
 from facerecon.reconstruction.detail_network import DetailNetwork
 from facerecon.reconstruction.detail_surface import SIZE
+from facerecon.rendering.shading import irradiance
 from facerecon.types import FaceReconError
 from train.detail import train as stage
 from train.detail.config import CONFIGS, LossWeights
 from train.detail.data import DetailBatches, Unwrapped
-from train.detail.objective import Objective, give_relief, known_losses, photo_losses
+from train.detail.objective import Objective, give_relief, known_losses, photo_losses, random_light
 from train.detail.wrinkles import Stroke, _draw, bank, relief
 
 COUNT, CELLS = 4, 64
@@ -35,6 +36,24 @@ def folder(tmp_path_factory) -> Path:
     names = np.array(["SCUT-FBP5500/a", "studio/b", "portraits/c", "UTKFace/70_d"])
     np.savez(place / "labels.npz", light=light, age=np.array([np.nan, np.nan, np.nan, 70.0]), name=names, points=POINTS)
     return place
+
+
+def test_made_up_lamps_stand_before_the_face_and_no_side_is_black():
+    light = random_light(np.random.default_rng(0), 64)[..., None].expand(-1, 9, 3)
+    front, back = (irradiance(torch.tensor([0.0, 0.0, z]).expand(64, 1, 3), light) for z in (1.0, -1.0))
+    assert float(front.min()) > 0.25 and float(back.min()) > 0.15 and front.mean() > 1.5 * back.mean()
+
+
+def test_losses_follow_a_batch_to_its_device():
+    # "meta" holds no numbers, but refuses to meet tensors of the CPU as a GPU does.
+    def some(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, device="meta")
+
+    faces = {"lab": some(2, 3, 64, 64), "weight": some(2, 1, 64, 64), "maps": some(2, 11, 16, 16), "light": some(2, 9)}
+    seen, truth, weight = give_relief({**faces, "layers": some(2, 3, 64, 64)}, np.random.default_rng(0))
+    found = DetailNetwork(CONFIGS["tiny"].network).to("meta")(seen)
+    parts = {**known_losses(found, truth, weight), **photo_losses(found, faces)}
+    assert {part.device.type for part in parts.values()} == {"meta"}
 
 
 def test_wrinkles_deepen_where_the_skin_is_squeezed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.head.surface import boundary_loop, closest_points, cut_plane, follow_nearby, openness, vertex_normals
+from train.head.surface import boundary_loop, closest_points, cut_plane, follow_nearby, openness
 
 
 @pytest.fixture
@@ -66,4 +66,3 @@ def test_openness_sees_what_stands_in_the_way(grid) -> None:
     vertices, faces = grid
     points = np.array([[2.6, 2.4, -1.0], [2.6, 2.4, 1.0]])
     assert np.allclose(openness(points, np.array([[0.0, 0.0, 1.0]]), vertices, faces), [0.0, 1.0])
-    assert np.allclose(vertex_normals(vertices, faces), [0, 0, 1])

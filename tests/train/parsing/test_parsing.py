@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facerecon.faces.parsing import FaceParser
+from train.checkpointing import whole_checkpoints
 from train.parsing import train as training
 from train.parsing.data import ParsingBatches, read_photos, read_renders, stored_to_crop
 from train.parsing.evaluate import overlaps
@@ -103,6 +104,8 @@ def test_a_run_labels_photos_and_goes_on(folders: tuple[Path, Path], tmp_path: P
     renders, photos = folders
     wish = ["--renders", str(renders), "--photos", str(photos), "--batch", "2", "--real", "1", "--workers", "0"]
     path = training.train(training.parse([*wish, "--steps", "2", "--output", str(tmp_path / "run")]))
+    training.train(training.parse([*wish, "--steps", "2", "--output", str(tmp_path / "run"), "--resume", "latest"]))
+    assert [p.name for p in whole_checkpoints(tmp_path / "run")] == ["step_00000002"]  # a run that is over takes no further step
     assert path.stat().st_size < 600_000
     shares = label(photos, path.parent, tmp_path / "labels", limit=1)
     assert np.isclose(shares.sum(), 1)

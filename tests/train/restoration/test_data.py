@@ -82,3 +82,13 @@ def test_where_no_face_was_found_the_packs_framing_counts(folder, tmp_path):
     known, unknown = CleanFaces(folder, 64, points=tmp_path / "points.npz"), CleanFaces(folder, 64)
     one, other = (pool.crop(1, np.random.default_rng(5), 70) for pool in (known, unknown))
     assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("harm", ["grainy", "scratched"])
+def test_grain_and_scratches_come_as_often_as_asked(folder, harm):
+    faces, off = CleanFaces(folder, 64), []
+    for share in (0.0, 1.0):
+        kinds = PairKinds({"clean": 1.0}, (1.0, 1.0), 0.0, **{"grainy": 0.0, "scratched": 0.0, harm: share})
+        pairs = [sample_pair(faces, 1, np.random.default_rng(seed), None, kinds) for seed in range(8)]  # of a black photo
+        off.append(np.mean([np.abs(degraded.astype(float) - clean).mean() for clean, degraded in pairs]))
+    assert off[1] > 1.5 * off[0]

@@ -67,6 +67,7 @@ def test_processes_share_a_run(faces, tmp_path):
     subprocess.run([sys.executable, "-m", "train.restoration.train", *given, str(tmp_path / "one")], check=True)
     one, two = (load_file(tmp_path / run / "tiny-weights" / "codebook.safetensors") for run in ("one", "two"))
     assert any(not torch.equal(one[name], two[name]) for name in one)  # the other half of the pairs was seen as well
+    assert torch.allclose(two["codebook.codes"].norm(dim=1), torch.ones(16), atol=1e-5)  # shared codes stay on the unit sphere
 
 
 def test_processes_have_pairs_of_their_own(faces):
