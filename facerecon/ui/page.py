@@ -18,7 +18,8 @@ from facerecon.ui.engine import Engine
 from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.photo_tab import PhotoTab
 from facerecon.ui.photo_work import example_photos
-from facerecon.ui.results import Finished, Shelf, finish
+from facerecon.ui.results import Finished, finish
+from facerecon.ui.shelf import Shelf
 
 WELCOME = "astronaut_lowres.png"
 CACHE_SECONDS = (300, limits.KEPT_SECONDS)  # how often gradio looks for old files, and their age
