@@ -209,9 +209,9 @@ def _uploaded_path(upload: ImageData | None) -> str | None:
 
 
 def _found(count: int) -> str:
-    faces = "One face was found" if count == 1 else f"{count} faces were found"
-    crowd = f"; only the {MAX_FACES} largest are taken" if count >= MAX_FACES else ""
-    return f"{faces}{crowd}. Press “{GO}”."
+    faces = "One face was found." if count == 1 else f"{count} faces were found."
+    crowd = f"Many faces: the {MAX_FACES} largest are taken."
+    return f"{crowd if count >= MAX_FACES else faces} Press “{GO}”."
 
 
 def _picked(event: gr.SelectData) -> gr.Radio:

@@ -71,6 +71,17 @@ def test_a_link_opens_the_result_for_others(page, url: str) -> None:
     other.close()
 
 
+def test_the_divider_is_moved_by_keys(page) -> None:
+    divider = page.locator("#slider [role=slider]")
+    divider.focus()
+    where = "parseFloat(document.querySelector('#slider [role=slider]').style.transform.slice(11))"
+    before = page.evaluate(where)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{where} > {before} + 30")
+    assert divider.get_attribute("aria-valuenow") == "65"
+
+
 def test_a_wrong_estimate_is_corrected_beside_it(page) -> None:
     page.click("#correct")
     page.wait_for_selector("#who input[type=range]")

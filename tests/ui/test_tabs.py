@@ -9,14 +9,16 @@ import gradio as gr
 import pytest
 from PIL import Image as PillowImage
 
+from facerecon.types import Demographics
+from facerecon.ui import limits
 from facerecon.ui.compare_tab import CompareTab
-from facerecon.ui.engine import Engine
+from facerecon.ui.engine import Engine, Seen
 from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.lab_work import DAMAGES, FIRST_FOUR
 from facerecon.ui.photo_tab import PhotoTab
 from facerecon.ui.shelf import Shelf
 from facerecon.ui.statistics import EMPTY
-from tests.fakes import make_photo
+from tests.fakes import make_face, make_photo
 
 VISITOR = SimpleNamespace(session_hash="one")
 NOBODY = (True, False, 35, "", "", "", None)  # the form as it is at first
@@ -66,6 +68,24 @@ def test_an_error_gives_the_button_back(kind: type, pipeline, tmp_path) -> None:
     given = (str(tmp_path / "bad.png"), 0.7, "Noise", 9) if kind is LabTab else (VISITOR, str(tmp_path / "bad.png"), False, *NOBODY)
     *_, last = tab._run(*given)
     assert "is not a picture" in last[tab.message] and last[tab.go].interactive
+
+
+@pytest.mark.parametrize("count, words", [(1, "One face was"), (3, "3 faces were"), (8, "the 8 largest are taken")])
+def test_a_photo_says_what_was_found_and_what_to_do(count: int, words: str, pipeline, upload: str) -> None:
+    with gr.Blocks():
+        tab = PhotoTab(Engine(pipeline), Shelf(), [])
+    faces = [make_face(10, 10, 60)] * count
+    tab.engine.look = lambda _: Seen(faces, [make_photo(20, 20)] * count, [Demographics()] * count)
+    shown = tab._look(upload, True)
+    assert words in shown[tab.found] and "Press" in shown[tab.found] and shown[tab.go].interactive
+
+
+def test_a_photo_that_is_too_large_is_to_be_made_smaller(pipeline, upload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_UPLOAD_PIXELS", 100)
+    with gr.Blocks():
+        tab = PhotoTab(Engine(pipeline), Shelf(), [])
+    shown = tab._look(upload, True)
+    assert "smaller copy" in shown[tab.found] and "JPEG" not in shown[tab.found] and not shown[tab.go].interactive
 
 
 def test_another_photo_empties_the_tabs(pipeline) -> None:
