@@ -17,10 +17,11 @@ from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.errors import alert
 from facerecon.ui.heads import HeadView
 from facerecon.ui.limits import AT_ONCE
-from facerecon.ui.photo_tab import photo_input
+from facerecon.ui.photo_input import photo_input
 from facerecon.ui.photo_work import look, run
 from facerecon.ui.results import Finished
 from facerecon.ui.statistics import STEP_LABELS, as_html, progress_bar
+from facerecon.ui.style import RESULT_ROOM, scroll_to
 
 INTRODUCTION = (
     "One photo, two heads: at the left with what is known of the person, at the right as if nothing were. "
@@ -41,6 +42,7 @@ class CompareTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 self.photo = photo_input("Your photo", "compare-photo", 260)
+                self.found = gr.HTML("", padding=False, elem_classes="fr-maybe", elem_id="compare-message")
                 if examples:
                     gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these")
                 self.form = DemographicsForm()
@@ -63,21 +65,22 @@ class CompareTab:
             self.message, self.difference, *self.with_view.outputs, self.with_figures, *self.without_view.outputs,
             self.without_figures,
         ]  # fmt: skip
+        self.go.click(None, None, None, js=scroll_to("#compare-go", RESULT_ROOM), **QUIET)  # first, as it must not wait for the run
         compared = self.go.click(
             self._run, [self.photo, self.with_view.shows_simple, *self.form.fields], [self.go, *shown],
             show_progress="hidden", **networks,
         )  # fmt: skip
-        looked = [self.go, *self.form.outputs]
+        looked = [self.go, self.found, *self.form.outputs]
         emptied = self.photo.change(self._empty, self.form.auto_detect, [*looked, *shown], queue=False, cancels=compared, **QUIET)
         emptied.then(
-            self._look, [self.photo, self.form.auto_detect], [*looked, self.message], show_progress="hidden", **networks
+            self._look, [self.photo, self.form.auto_detect], looked, show_progress="hidden", **networks
         )
 
     def _empty(self, auto_detect: bool) -> dict[Any, Any]:
         """Nothing of the photo before."""
         return {
             self.go: gr.Button(GO, interactive=False),
-            **dict.fromkeys((self.message, self.difference, self.with_figures, self.without_figures), ""),
+            **dict.fromkeys((self.found, self.message, self.difference, self.with_figures, self.without_figures), ""),
             **self.with_view.update(None, None, False),
             **self.without_view.update(None, None, False),
             **self.form.show(None, auto_detect),
@@ -93,7 +96,7 @@ class CompareTab:
         person = _largest(seen)
         return {
             self.go: gr.Button(interactive=seen is not None),
-            self.message: message,
+            self.found: message,
             **self.form.show(person, auto_detect),
         }
 

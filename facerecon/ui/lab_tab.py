@@ -13,9 +13,10 @@ from facerecon.ui.engine import Engine, Step
 from facerecon.ui.errors import alert
 from facerecon.ui.lab_work import DAMAGES, FIRST_FOUR, Trial, try_damages
 from facerecon.ui.limits import AT_ONCE
-from facerecon.ui.photo_tab import photo_input
+from facerecon.ui.photo_input import photo_input
 from facerecon.ui.photo_work import open_upload
 from facerecon.ui.statistics import progress_bar
+from facerecon.ui.style import RESULT_ROOM, scroll_to
 
 GO, BUSY = "Damage and restore", "Working…"
 INTRODUCTION = "Take one clean portrait, damage it in four ways, and see how much of it comes back."
@@ -67,6 +68,7 @@ class LabTab:
         settings = [each for pair in zip(self.kinds, self.values) for each in pair]
         shown = [self.go, self.message, *self.sliders, *self.figures]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self.go.click(None, None, None, js=scroll_to("#lab-go", RESULT_ROOM), **quiet)  # first, as it must not wait for the run
         run = self.go.click(
             self._run, [self.photo, self.fidelity, *settings], shown, concurrency_id="networks",
             concurrency_limit=AT_ONCE, **quiet,

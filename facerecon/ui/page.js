@@ -40,7 +40,10 @@
   };
   // The text shown in place of a file that the browser has no decoder for, such as a TIFF.
   document.addEventListener('error', ({ target }) => {
-    if (target.tagName === 'IMG') target.alt = 'The browser cannot show this file';
+    if (target.tagName !== 'IMG') return;
+    target.alt = 'The browser cannot show this file';
+    target.classList.add('fr-unseen');
+    target.addEventListener('load', () => target.classList.remove('fr-unseen'), { once: true });
   }, true);
   let waiting = 0;
   new MutationObserver(() => {

@@ -145,5 +145,5 @@ class Files:
             token = sharing.keep(self.shelf.get(key), self.engine.pipeline.head)
         except Exception as error:
             return {self.problem: alert(error), self.token: ""}
-        kept = note(f"The link is below, and copied where the browser allows it. It works until {sharing.kept_until()}.")
+        kept = note(f"The link is ready, and copied where the browser allows it. It works until {sharing.kept_until()}.")
         return {self.token: token, self.link: gr.Textbox(visible=True), self.problem: kept}

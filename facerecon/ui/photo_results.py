@@ -18,6 +18,7 @@ from facerecon.ui.statistics import EMPTY, Progress, as_html
 HEIGHT = 520
 WHOLE, FACE = "photo", "face"
 SCOPES = [("The face, close", FACE), ("Whole photo", WHOLE)]
+SHARED = "Somebody shared this result with you. Put in a photo of your own to make another."
 EXAMPLE = "This is a finished example. Put in a photo of your own, or choose one of the examples, to replace it."
 
 
@@ -33,7 +34,7 @@ class Results:
     def __init__(self, engine: Engine, shelf: Shelf, welcome: Finished | None = None) -> None:
         self.shelf, self.welcome = shelf, welcome
         self.key = gr.State(None)
-        self.notice = gr.HTML("", elem_classes="fr-maybe", padding=False)
+        self.notice = gr.HTML("", elem_id="notice", elem_classes="fr-maybe", padding=False)
         self.steps = gr.HTML(Progress().as_html(), elem_id="photo-steps", padding=False)
         with gr.Row(equal_height=False, elem_classes="fr-stage"):
             with gr.Column(min_width=300):
@@ -125,7 +126,7 @@ class Results:
                 return {self.notice: ""}
             finished = adopt(kept, visitors.new_folder(request.session_hash))
             shown = self.show(finished, self.shelf.put(finished), simple)
-            return {**shown, self.correct: gr.Button(visible=False), self.notice: "" if token else note(EXAMPLE)}
+            return {**shown, self.correct: gr.Button(visible=False), self.notice: note(SHARED if token else EXAMPLE)}
         except Exception as error:
             return {self.notice: alert(error)}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 from facerecon.demographics import notes
 from facerecon.types import UPSCALES, FaceReconError, RestorationExtras
@@ -15,20 +14,17 @@ from facerecon.ui import demographics_form, photo_work
 from facerecon.ui.demographics_form import DemographicsForm
 from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.errors import alert, note
-from facerecon.ui.limits import AT_ONCE, MAX_FACES, check_uploaded
+from facerecon.ui.limits import AT_ONCE, MAX_FACES
+from facerecon.ui.photo_input import photo_input
 from facerecon.ui.photo_results import Results
 from facerecon.ui.results import Finished
 from facerecon.ui.shelf import Shelf
 from facerecon.ui.statistics import Progress
+from facerecon.ui.style import scroll_to
 
 GO = "Restore and reconstruct"
 GUIDED = "guided"
 BUSY = "Working…"
-SCROLL = """() => {
-  const steps = document.querySelector('#photo-steps');
-  const top = steps.getBoundingClientRect().top;
-  if (top < 0 || top > window.innerHeight - 120) steps.scrollIntoView({ behavior: 'smooth', block: 'start' });
-}"""
 OPEN_FORM = "() => setTimeout(() => document.querySelector('#who').scrollIntoView({ behavior: 'smooth', block: 'center' }), 300)"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -90,6 +86,7 @@ class PhotoTab:
         self.portraits.select(_picked, None, self.faces, **QUIET)
         chosen = [self.faces, self.seen, self.form.auto_detect]
         self.faces.change(self._choose, chosen, [self.several, *self.form.outputs], **QUIET)
+        self.go.click(None, None, None, js=scroll_to("#photo-steps"), **QUIET)  # first, as it must not wait for the run
         run = self.go.click(
             self._run,
             [
@@ -100,7 +97,6 @@ class PhotoTab:
             concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
             show_progress_on=self.steps, api_visibility="private",
         )  # fmt: skip
-        self.go.click(None, None, None, js=SCROLL, **QUIET)
         # What is under way for the former photo is of no use: it ends, and its results go before the faces are looked for.
         emptied = self.photo.change(
             self._empty, self.form.auto_detect, [*looked, *self.results.outputs], queue=False,
@@ -186,26 +182,6 @@ class PhotoTab:
                     yield {**ready, self.message: note(hints), **self.results.show(news, self.shelf.put(news), simple)}
         except Exception as error:
             yield {**ready, self.message: alert(error), self.steps: Progress().as_html()}
-
-
-def photo_input(label: str, elem_id: str, height: int = 300, value: str | None = None) -> gr.Image:
-    """A place for a photo: dropped, chosen, pasted, or taken with the camera; its value is the path of the upload."""
-    image = gr.Image(
-        value, label=label, type="filepath", image_mode=None, format="png", height=height,
-        sources=["upload", "webcam", "clipboard"], elem_id=elem_id, buttons=["fullscreen"],
-        placeholder="Drop a photo here, click to choose one, or paste it",
-    )  # fmt: skip
-    return upload_only(image)
-
-
-def upload_only(image: gr.Image) -> gr.Image:
-    """The same component, giving the visitor's file untouched, for ``load_image`` to read, in place of gradio's decoding."""
-    image.preprocess = _uploaded_path
-    return image
-
-
-def _uploaded_path(upload: ImageData | None) -> str | None:
-    return None if upload is None or upload.path is None else str(check_uploaded(upload.path))
 
 
 def _found(count: int) -> str:

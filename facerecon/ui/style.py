@@ -10,6 +10,7 @@ CSS = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 TITLE = "facerecon"
+RESULT_ROOM = 500  # pixels below a button in which a visitor sees that something begins
 
 # Rules that page.css cannot hold: gradio keeps what stands in media queries there from what lies around its container.
 OUTER = """
@@ -71,3 +72,16 @@ THEME = gr.themes.Base(
     checkbox_background_color_selected="#c2410c",
     checkbox_border_color_selected="#c2410c",
 )  # fmt: skip
+
+
+def scroll_to(selector: str, room: int = 120) -> str:
+    """JavaScript that brings the first visible element of a CSS selector to the top, where little below it is in view.
+
+    Args:
+        room: pixels of the window that are to lie below the element's upper edge.
+    """
+    return f"""() => {{
+  const place = [...document.querySelectorAll({selector!r})].find((each) => each.offsetParent);
+  const top = place ? place.getBoundingClientRect().top : 0;
+  if (top < 0 || top > window.innerHeight - {room}) place.scrollIntoView({{ behavior: 'smooth', block: 'start' }});
+}}"""

@@ -67,7 +67,7 @@ def test_a_link_opens_the_result_for_others(page, url: str) -> None:
     other = page.context.browser.new_page()
     other.goto(link.input_value(), timeout=PATIENCE)
     other.wait_for_function("window.faceReconViewers && window.faceReconViewers[0].status === 'ready'", timeout=PATIENCE)
-    assert "Vertices" in other.inner_text("#figures")
+    assert "Vertices" in other.inner_text("#figures") and "shared" in other.inner_text("#notice")
     other.close()
 
 

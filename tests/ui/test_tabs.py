@@ -88,6 +88,38 @@ def test_a_photo_that_is_too_large_is_to_be_made_smaller(pipeline, upload: str, 
     assert "smaller copy" in shown[tab.found] and "JPEG" not in shown[tab.found] and not shown[tab.go].interactive
 
 
+@pytest.mark.parametrize("kind", [PhotoTab, LabTab, CompareTab])
+def test_the_page_scrolls_before_a_run_not_after_it(kind: type, pipeline) -> None:
+    with gr.Blocks() as page:
+        engine = Engine(pipeline)
+        tab = PhotoTab(engine, Shelf(), []) if kind is PhotoTab else kind(engine, [])
+    first, run = [each for each in page.fns.values() if (tab.go._id, "click") in each.targets]
+    assert "scrollIntoView" in first.js and first.fn is None and run.fn is not None  # gradio does one after the other
+
+
+@pytest.mark.parametrize("kind", [PhotoTab, LabTab, CompareTab])
+def test_another_photo_ends_what_is_under_way(kind: type, pipeline) -> None:
+    with gr.Blocks() as page:
+        engine = Engine(pipeline)
+        tab = PhotoTab(engine, Shelf(), []) if kind is PhotoTab else kind(engine, [])
+    ended = {number for each in page.fns.values() if (tab.photo._id, "change") in each.targets for number in each.cancels}
+    buttons = [tab.go]
+    if kind is PhotoTab:
+        files = tab.results.files
+        buttons += [files.share, *(files.buttons[name] for name in ("zip", "mp4", "obj"))]
+    for button in buttons:
+        work = [each._id for each in page.fns.values() if (button._id, "click") in each.targets and each.fn is not None]
+        assert work and ended >= set(work)
+
+
+def test_comparing_says_what_is_wrong_beside_the_photo(pipeline, tmp_path) -> None:
+    with gr.Blocks():
+        tab = CompareTab(Engine(pipeline), [])
+    (tmp_path / "bad.png").write_text("no picture")
+    shown = tab._look(str(tmp_path / "bad.png"), True)
+    assert "is not a picture" in shown[tab.found] and not shown[tab.go].interactive
+
+
 def test_another_photo_empties_the_tabs(pipeline) -> None:
     with gr.Blocks():
         engine = Engine(pipeline)
