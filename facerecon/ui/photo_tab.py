@@ -93,7 +93,7 @@ class PhotoTab:
                 self.photo, self.fidelity, self.upscale, self.faces, self.extras, self.results.view.shows_simple,
                 *self.form.fields,
             ],
-            [self.go, self.message, *self.results.outputs],
+            [self.go, self.found, self.message, *self.results.outputs],
             concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
             show_progress_on=self.steps, api_visibility="private",
         )  # fmt: skip
@@ -168,7 +168,8 @@ class PhotoTab:
     ) -> Iterator[dict[Any, Any]]:
         """Shows each step as it goes, then the result."""
         progress = Progress()
-        yield {self.go: gr.Button(BUSY, interactive=False), self.message: "", self.steps: progress.as_html()}
+        busy = {self.go: gr.Button(BUSY, interactive=False), self.found: "", self.message: ""}
+        yield {**busy, self.steps: progress.as_html()}
         ready = {self.go: gr.Button(GO, interactive=True)}
         try:
             who = demographics_form.stated(*form)

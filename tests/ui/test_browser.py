@@ -52,6 +52,7 @@ def test_a_visitor_gets_a_head_and_its_files(page, photo: Path) -> None:
     page.get_by_label("Face 2").check()
     page.click("#go")
     page.wait_for_selector("#photo-steps li[data-state=total]")
+    assert not page.is_visible("#photo-message")  # what was to be pressed has been
     page.wait_for_function("window.faceReconViewers[0].status === 'ready'")
     assert "Vertices" in page.inner_text("#figures")
     for kind, name in (("json", "face_01.json"), ("ply", "face_01.ply"), ("zip", "facerecon_results.zip")):
