@@ -129,6 +129,8 @@ class PhotoTask(Task):
         """The settings as plain values."""
         given = asdict(self.given)
         given["person"] = None if self.given.person is None else self.given.person.key
+        if given["demographics"]:
+            del given["demographics"]["certainty"]  # stated values have none
         return given
 
     @property

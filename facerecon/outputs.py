@@ -6,7 +6,7 @@ Names and the keys of ``parameters/*.json`` are documented in docs/OUTPUTS.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,13 @@ def write_pictures(
     pictures: Iterable[str],
     crop_size: int = CROP_SIDE,
     crop_scale: float = CROP_SCALE,
+    on_frame: Callable[[float], None] | None = None,
 ) -> list[Path]:
     """Writes the pictures asked for.
 
     ``"overlay"`` lies on the photo; ``"geometry"`` (clay), ``"texture"``, ``"normals"`` and ``"depth"`` show the
     head alone in the photo's pose; ``"crop"`` is the part of the photo that the encoder saw, ``crop_size`` pixels
-    a side; ``"turntable"`` is a video.
+    a side; ``"turntable"`` is a video, and ``on_frame`` hears which share of its frames is drawn.
     """
     stem = f"{name}_{head.index:02d}"
     files = []
@@ -86,7 +87,9 @@ def write_pictures(
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             mode = "geometry" if head.texture is None else "texture"
-            frames = turntable_frames(head.vertices, model, TURNTABLE_SIDE, texture=head.texture, mode=mode, normal_map=relief_of(head))
+            frames = turntable_frames(
+                head.vertices, model, TURNTABLE_SIDE, texture=head.texture, mode=mode, normal_map=relief_of(head), on_frame=on_frame
+            )
             write_video(file, frames)
         files.append(file)
     return files

@@ -69,6 +69,8 @@ class Demographics:
         ethnicity: free text, or None.
         source: who said so.
         auto_detect: whether the network may judge what is None here; otherwise that is the average's.
+        certainty: how sure the values are that a network estimated, by name: of ``"gender"`` and ``"race"`` the
+            probability, of ``"age"`` the standard deviation in years. Values are equal whatever it is.
     """
 
     age: float | None = None
@@ -77,6 +79,7 @@ class Demographics:
     ethnicity: str | None = None
     source: DemographicsSource = "none"
     auto_detect: bool = True
+    certainty: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass

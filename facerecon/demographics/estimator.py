@@ -72,8 +72,11 @@ class DemographicsEstimate:
         return deepface_from_fairface(self.fairface)
 
     def demographics(self) -> Demographics:
-        """The likeliest values, marked as an estimate."""
-        return Demographics(round(self.age, 1), self.dominant_gender, self.dominant_race, source="estimated")
+        """The likeliest values, marked as an estimate, and how sure they are."""
+        gender, race = self.dominant_gender, self.dominant_race
+        certainty = {"age": self.age_std, "gender": self.gender[gender], "race": self.race[race]}
+        known = {name: value for name, value in certainty.items() if value == value}  # DeepFace's ages have no spread
+        return Demographics(round(self.age, 1), gender, race, source="estimated", certainty=known)
 
 
 class DemographicsEstimator:

@@ -336,10 +336,12 @@ def describe(known: Demographics | None, judged: Demographics) -> Demographics:
         return known
     said = known or Demographics()
     stated = any(value is not None for value in (said.age, said.gender, said.race, said.ethnicity))
-    return Demographics(
+    person = Demographics(
         age=judged.age if said.age is None else round(said.age, 1),
         gender=said.gender or judged.gender,
         race=said.race or (None if said.ethnicity else judged.race),
         ethnicity=said.ethnicity,
         source="user" if stated else "estimated",
     )
+    estimated = {n: p for n, p in judged.certainty.items() if getattr(said, n) is None and getattr(person, n) is not None}
+    return replace(person, certainty=estimated)

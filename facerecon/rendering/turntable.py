@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -49,6 +49,7 @@ def turntable_frames(
     lighting: np.ndarray | Tensor | None = None,
     background: Image | tuple[int, int, int] | None = None,
     normal_map: Image | None = None,
+    on_frame: Callable[[float], None] | None = None,
 ) -> Iterator[Image]:
     """Draw a head from all sides, one turn in ``frames`` pictures.
 
@@ -56,6 +57,7 @@ def turntable_frames(
         vertices: (V, 3) metres, head frame.
         size: side of the pictures, pixels.
         lighting: (9, 3), at rest while the head turns; None is soft on a texture, a studio's on clay.
+        on_frame: told after each picture which share of all is drawn, up to 1.
 
     The others are those of ``render_head``. Yields (size, size, 3) uint8; the
     first looks at the face from the front, and the camera is the same for all.
@@ -69,6 +71,8 @@ def turntable_frames(
     for index in range(frames):
         points = turn(vertices, 360.0 * index / frames)
         yield render_head(points, head, size, focal, principal, texture, mode, lighting, background, normal_map=normal_map)
+        if on_frame is not None:
+            on_frame((index + 1) / frames)
 
 
 def write_video(path: str | Path, frames: Iterable[Image], frames_per_second: float = 24.0) -> Path:

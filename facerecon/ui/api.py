@@ -21,7 +21,7 @@ from facerecon.ui import visitors
 from facerecon.ui.engine import Engine
 from facerecon.ui.errors import sentence
 from facerecon.ui.limits import AT_ONCE
-from facerecon.ui.photo_tab import upload_only
+from facerecon.ui.photo_input import upload_only
 from facerecon.ui.photo_work import open_upload
 from facerecon.ui.results import KINDS, NAME, Finished, export, write_heads
 

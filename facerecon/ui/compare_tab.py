@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,26 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from facerecon.types import Demographics, Result
-from facerecon.ui import demographics_form, visitors
+from facerecon.types import Demographics
+from facerecon.ui import demographics_form
 from facerecon.ui.demographics_form import DemographicsForm
-from facerecon.ui.engine import Engine, Seen
+from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.errors import alert
 from facerecon.ui.heads import HeadView
 from facerecon.ui.limits import AT_ONCE
-from facerecon.ui.photo_tab import photo_input
-from facerecon.ui.photo_work import look, open_upload
-from facerecon.ui.results import Finished, finish
-from facerecon.ui.statistics import as_html
+from facerecon.ui.photo_input import photo_input
+from facerecon.ui.photo_work import look, run
+from facerecon.ui.results import Finished
+from facerecon.ui.statistics import STEP_LABELS, as_html, progress_bar
+from facerecon.ui.style import RESULT_ROOM, scroll_to
 
 INTRODUCTION = (
     "One photo, two heads: at the left with what is known of the person, at the right as if nothing were. "
     "Age, gender and ancestry move the head where the photo does not decide: its back, its sides, its depth."
 )
 AVERAGE = Demographics(auto_detect=False)
+GO, BUSY = "Compare", "Working…"
+FIRST, SECOND = "Rebuilding the head with demographics", "Rebuilding the head without"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -38,10 +42,11 @@ class CompareTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 self.photo = photo_input("Your photo", "compare-photo", 260)
+                self.found = gr.HTML("", padding=False, elem_classes="fr-maybe", elem_id="compare-message")
                 if examples:
                     gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these")
                 self.form = DemographicsForm()
-                self.go = gr.Button("Compare", variant="primary", size="lg", interactive=False, elem_id="compare-go")
+                self.go = gr.Button(GO, variant="primary", size="lg", interactive=False, elem_id="compare-go")
                 self.message = gr.HTML("", padding=False, elem_classes="fr-maybe")
             with gr.Column(scale=9, min_width=300):
                 with gr.Row(equal_height=False, elem_classes="fr-stage"):
@@ -56,18 +61,30 @@ class CompareTab:
 
     def _wire(self) -> None:
         networks = {"concurrency_id": "networks", "concurrency_limit": AT_ONCE, "api_visibility": "private"}
-        self.photo.change(
-            self._look, [self.photo, self.form.auto_detect],
-            [self.go, self.message, self.form.estimate, *self.form.fields[1:-1]], show_progress="hidden", **networks,
+        shown = [
+            self.message, self.difference, *self.with_view.outputs, self.with_figures, *self.without_view.outputs,
+            self.without_figures,
+        ]  # fmt: skip
+        self.go.click(None, None, None, js=scroll_to("#compare-go", RESULT_ROOM), **QUIET)  # first, as it must not wait for the run
+        compared = self.go.click(
+            self._run, [self.photo, self.with_view.shows_simple, *self.form.fields], [self.go, *shown],
+            show_progress="hidden", **networks,
         )  # fmt: skip
-        self.go.click(
-            self._run, [self.photo, self.with_view.shows_simple, *self.form.fields],
-            [
-                self.message, self.difference, *self.with_view.outputs, self.with_figures,
-                *self.without_view.outputs, self.without_figures,
-            ],
-            show_progress_on=[self.with_figures, self.without_figures], **networks,
-        )  # fmt: skip
+        looked = [self.go, self.found, *self.form.outputs]
+        emptied = self.photo.change(self._empty, self.form.auto_detect, [*looked, *shown], queue=False, cancels=compared, **QUIET)
+        emptied.then(
+            self._look, [self.photo, self.form.auto_detect], looked, show_progress="hidden", **networks
+        )
+
+    def _empty(self, auto_detect: bool) -> dict[Any, Any]:
+        """Nothing of the photo before."""
+        return {
+            self.go: gr.Button(GO, interactive=False),
+            **dict.fromkeys((self.found, self.message, self.difference, self.with_figures, self.without_figures), ""),
+            **self.with_view.update(None, None, False),
+            **self.without_view.update(None, None, False),
+            **self.form.show(None, auto_detect),
+        }
 
     def _look(self, path: str | None, auto_detect: bool) -> dict[Any, Any]:
         seen, message = None, ""
@@ -79,18 +96,28 @@ class CompareTab:
         person = _largest(seen)
         return {
             self.go: gr.Button(interactive=seen is not None),
-            self.message: message,
+            self.found: message,
             **self.form.show(person, auto_detect),
         }
 
-    def _run(self, request: gr.Request, path: str | None, simple: bool, *form: Any) -> dict[Any, Any]:
+    def _run(self, request: gr.Request, path: str | None, simple: bool, *form: Any) -> Iterator[dict[Any, Any]]:
+        """Shows how far it is, then the two heads."""
+        yield {self.go: gr.Button(BUSY, interactive=False), self.message: progress_bar(FIRST, 0.0)}
+        ready, heads = {self.go: gr.Button(GO, interactive=True)}, []
         try:
-            known = self._head(path, demographics_form.stated(*form), request)
-            average = self._head(path, AVERAGE, request)
+            for person, text in ((demographics_form.stated(*form), FIRST), (AVERAGE, SECOND)):
+                for news in self._head(path, person, request):
+                    if isinstance(news, Finished):
+                        heads.append(news)
+                    else:
+                        yield {self.message: progress_bar(text, (len(heads) + news.share) / 2)}
         except Exception as error:
-            return {self.message: alert(error)}
+            yield {**ready, self.message: alert(error)}
+            return
+        yield {**ready, self.message: "", **self._shown(*heads, simple)}
+
+    def _shown(self, known: Finished, average: Finished, simple: bool) -> dict[Any, Any]:
         return {
-            self.message: "",
             self.difference: as_html(_differences(known, average)),
             **self.with_view.update(known, replace(known.heads[0], label="With demographics"), simple),
             self.with_figures: as_html(known.heads[0].figures),
@@ -98,11 +125,15 @@ class CompareTab:
             self.without_figures: as_html(average.heads[0].figures),
         }
 
-    def _head(self, path: str | None, person: Demographics | None, request: gr.Request) -> Finished:
-        photo, focal_px = open_upload(path)
-        *_, result = self.engine.run(photo, focal_px, 0.7, 1, "largest", person)
-        assert isinstance(result, Result)
-        return finish(visitors.new_folder(request.session_hash), photo, result, self.engine.pipeline)
+    def _head(self, path: str | None, person: Demographics | None, request: gr.Request) -> Iterator[Step | Finished]:
+        """Steps with the share of all that is done, at last the head."""
+        done = 0
+        for news in run(self.engine, request.session_hash, path, 0.7, 1, "largest", person):
+            if isinstance(news, Finished):
+                yield news
+            elif news.seconds is not None:
+                done += 1
+                yield replace(news, share=done / len(STEP_LABELS))
 
 
 def _largest(seen: Seen | None) -> Demographics | None:

@@ -9,9 +9,11 @@ import gradio as gr
 
 from facerecon.demographics import RACES
 from facerecon.types import Demographics
+from facerecon.ui.certainty import as_bars
 
 UNSPECIFIED = ("Unspecified", "")
 HINT = "Values are filled in from the photo. They are rough guesses: correct what is wrong, or leave it unspecified."
+NAMES = ("age", "gender", "race")  # what networks estimate
 
 
 class DemographicsForm:
@@ -20,13 +22,15 @@ class DemographicsForm:
     Attributes:
         fields: for the inputs of an event; :func:`stated` takes their values.
         estimate: state, what the network takes the person for (``Demographics`` or None).
+        outputs: components that :meth:`show` updates.
     """
 
     def __init__(self) -> None:
         self.estimate = gr.State(None)
         self.auto_detect = gr.Checkbox(True, label="Detect from the photo", info=HINT)
+        self.sure = gr.HTML("", padding=False, elem_classes="fr-maybe")
         with gr.Row():
-            self.use_age = gr.Checkbox(False, label="Use age", min_width=110, scale=1)
+            self.use_age = gr.Checkbox(False, label="Use age", min_width=110, scale=1, elem_classes="fr-use")
             self.age = gr.Slider(0, 100, 35, step=1, label="Age in years", interactive=False, min_width=160, scale=3)
         self.gender = gr.Radio([UNSPECIFIED, ("Female", "female"), ("Male", "male")], value="", label="Gender")
         self.race = gr.Dropdown([UNSPECIFIED, *RACES], value="", label="Race")
@@ -36,7 +40,8 @@ class DemographicsForm:
         self.fields = [
             self.auto_detect, self.use_age, self.age, self.gender, self.race, self.ethnicity, self.estimate,
         ]  # fmt: skip
-        self._shown = [self.use_age, self.age, self.gender, self.race, self.ethnicity]
+        self._shown = [self.use_age, self.age, self.gender, self.race, self.ethnicity, self.sure]
+        self.outputs = [self.estimate, *self._shown]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self.use_age.change(lambda on: gr.Slider(interactive=on), self.use_age, self.age, **quiet)
         self.auto_detect.input(self._toggle, [self.auto_detect, self.estimate], self._shown, **quiet)
@@ -74,15 +79,15 @@ def stated(
         source="user",
         auto_detect=auto_detect,
     )
-    names = ("age", "gender", "race")
     if auto_detect and estimate is not None:
         shown = _rounded(estimate)
         if not estimate.auto_detect:
             untouched = replace(said, source=shown.source, auto_detect=False) == shown
-            return replace(said, source="estimated" if untouched else "user", auto_detect=False)
-        if any(getattr(said, name) is None and getattr(shown, name) is not None for name in names):
+            sure = {name: value for name, value in shown.certainty.items() if getattr(said, name) == getattr(shown, name)}
+            return replace(said, source="estimated" if untouched else "user", auto_detect=False, certainty=sure)
+        if any(getattr(said, name) is None and getattr(shown, name) is not None for name in NAMES):
             return replace(said, auto_detect=False)
-        said = replace(said, **{n: None for n in names if getattr(said, n) == getattr(shown, n)})
+        said = replace(said, **{n: None for n in NAMES if getattr(said, n) == getattr(shown, n)})
     return None if said == Demographics(source="user") else said
 
 
@@ -94,4 +99,4 @@ def _values(person: Demographics | None) -> list[Any]:
     person = _rounded(person or Demographics())
     known = person.age is not None
     age = gr.Slider(value=int(person.age) if known else 35, interactive=known)
-    return [known, age, person.gender or "", person.race or "", person.ethnicity or ""]
+    return [known, age, person.gender or "", person.race or "", person.ethnicity or "", as_bars(person)]

@@ -23,10 +23,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Step:
-    """News of a step: ``seconds`` is None when it begins."""
+    """News of a step: ``seconds`` is None until it has ended, ``share`` how much of it is done where that is known."""
 
     name: str
     seconds: float | None
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def on_gpu(call: Call) -> Call:
     return spaces.GPU(duration=GPU_SECONDS)(call)
 
 
-def follow(work: Callable[[StepListener], Value]) -> Iterator[Step | Value]:
+def follow(work: Callable[[Callable[..., None]], Value]) -> Iterator[Step | Value]:
     """Yields the steps of ``work`` as they happen, then what it gives; raises what it raises.
 
     Closed before the end, it lets ``work`` go no further than its next step. It does not wait for that: gradio
@@ -123,10 +124,10 @@ def follow(work: Callable[[StepListener], Value]) -> Iterator[Step | Value]:
     news: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
     left = Event()
 
-    def listen(name: str, seconds: float | None) -> None:
+    def listen(name: str, seconds: float | None, share: float = 0.0) -> None:
         if left.is_set():
             raise LeftError("Nobody waits for this any more.")
-        news.put((False, Step(name, seconds)))
+        news.put((False, Step(name, seconds, share)))
 
     def do() -> None:
         try:

@@ -8,10 +8,12 @@ import logging
 from facerecon.images import ImageError
 from facerecon.pipeline import NoFaceError
 from facerecon.types import FaceReconError
+from facerecon.ui.limits import TooLargeError
 
 UNEXPECTED = "Something unexpected went wrong with this photo. Try it once more, or take another photo."
-ADVICE = {
+ADVICE = {  # the first that fits
     NoFaceError: "Try a photo in which the face is upright, not covered, and at least 30 pixels wide.",
+    TooLargeError: "Save a smaller copy of it and take that.",
     ImageError: "A JPEG or PNG of a single picture works best.",
 }
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from facerecon.ui.engine import Engine
+from facerecon.ui.engine import Engine, Step
 from facerecon.ui.errors import alert
 from facerecon.ui.lab_work import DAMAGES, FIRST_FOUR, Trial, try_damages
 from facerecon.ui.limits import AT_ONCE
-from facerecon.ui.photo_tab import photo_input
+from facerecon.ui.photo_input import photo_input
 from facerecon.ui.photo_work import open_upload
+from facerecon.ui.statistics import progress_bar
+from facerecon.ui.style import RESULT_ROOM, scroll_to
 
-WAYS = len(FIRST_FOUR)
+GO, BUSY = "Damage and restore", "Working…"
 INTRODUCTION = "Take one clean portrait, damage it in four ways, and see how much of it comes back."
 
 
@@ -36,7 +39,7 @@ class LabTab:
                 if clean:
                     gr.Examples([[str(path)] for path in clean], [self.photo], label="Or try one of these")
                 self.fidelity = gr.Slider(0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest")
-                self.go = gr.Button("Damage and restore", variant="primary", size="lg", elem_id="lab-go")
+                self.go = gr.Button(GO, variant="primary", size="lg", elem_id="lab-go")
                 self.message = gr.HTML("", padding=False, elem_classes="fr-maybe")
             with gr.Column(scale=9, min_width=300), gr.Row(elem_classes="fr-ways"):
                 for number, name in enumerate(FIRST_FOUR):
@@ -54,7 +57,7 @@ class LabTab:
             self.sliders.append(
                 gr.ImageSlider(
                     label=f"Damaged {number + 1} and restored", format="png", interactive=False, height=340,
-                    max_height=340, elem_id=f"lab-slider-{number}", buttons=["fullscreen"],
+                    max_height=340, elem_id=f"lab-slider-{number}", elem_classes="fr-slider", buttons=["fullscreen"],
                 )  # fmt: skip
             )
             self.figures.append(gr.HTML("", padding=False, elem_classes="fr-maybe"))
@@ -63,24 +66,39 @@ class LabTab:
         for kind, value in zip(self.kinds, self.values):
             kind.input(_slider_of, kind, value, show_progress="hidden", api_visibility="private")
         settings = [each for pair in zip(self.kinds, self.values) for each in pair]
-        event: dict[str, Any] = {
-            "fn": self._run, "inputs": [self.photo, self.fidelity, *settings],
-            "outputs": [self.message, *self.sliders, *self.figures], "concurrency_id": "networks",
-            "concurrency_limit": AT_ONCE, "api_visibility": "private", "show_progress_on": self.sliders,
-        }  # fmt: skip
-        self.go.click(**event)
+        shown = [self.go, self.message, *self.sliders, *self.figures]
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        self.go.click(None, None, None, js=scroll_to("#lab-go", RESULT_ROOM), **quiet)  # first, as it must not wait for the run
+        run = self.go.click(
+            self._run, [self.photo, self.fidelity, *settings], shown, concurrency_id="networks",
+            concurrency_limit=AT_ONCE, **quiet,
+        )  # fmt: skip
+        self.photo.change(self._empty, None, shown, queue=False, cancels=run, **quiet)
 
-    def _run(self, path: str | None, fidelity: float, *settings: Any) -> dict[Any, Any]:
-        wanted = list(zip(settings[::2], settings[1::2]))
-        try:
-            _, trials = try_damages(self.engine, open_upload(path)[0], wanted, fidelity)
-        except Exception as error:
-            return {self.message: alert(error)}
+    def _empty(self) -> dict[Any, Any]:
+        """Nothing of the photo before."""
         return {
+            self.go: gr.Button(GO, interactive=True),
             self.message: "",
-            **{slider: (trial.degraded, trial.restored) for slider, trial in zip(self.sliders, trials)},
-            **{figures: _figures(trial) for figures, trial in zip(self.figures, trials)},
+            **dict.fromkeys(self.sliders, None),
+            **dict.fromkeys(self.figures, ""),
         }
+
+    def _run(self, path: str | None, fidelity: float, *settings: Any) -> Iterator[dict[Any, Any]]:
+        """Shows how far it is, and each pair of pictures when it is there."""
+        wanted, done = list(zip(settings[::2], settings[1::2])), 0
+        yield {self.go: gr.Button(BUSY, interactive=False), self.message: progress_bar("Looking for the face", 0.0)}
+        ready = {self.go: gr.Button(GO, interactive=True)}
+        try:
+            for news in try_damages(self.engine, open_upload(path)[0], wanted, fidelity):
+                if isinstance(news, Step):
+                    yield {self.message: progress_bar(f"Damaging and restoring: {news.name}", news.share)}
+                else:
+                    yield {self.sliders[done]: (news.degraded, news.restored), self.figures[done]: _figures(news)}
+                    done += 1
+            yield {**ready, self.message: ""}
+        except Exception as error:
+            yield {**ready, self.message: alert(error)}
 
 
 def _slider_of(name: str) -> gr.Slider:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +13,7 @@ from facerecon.metrics import psnr, ssim
 from facerecon.pipeline import NoFaceError
 from facerecon.restoration import degradations as d
 from facerecon.types import Face, Image
-from facerecon.ui.engine import Engine
+from facerecon.ui.engine import Engine, Step
 
 SIDE = 512  # pixels of the cut-out that is damaged
 MARGIN = 2.0  # its side in widths of the face
@@ -51,9 +51,9 @@ def _old_print(image: Image, strength: float, rng: np.random.Generator) -> Image
 
 
 DAMAGES = {
-    "Out of focus": Damage("Blur, pixels", 0, 6, 2.5, 0.1, lambda i, v, rng: d.gaussian_blur(i, v * _unit(i))),
-    "Shaken": Damage("Length of the shake, pixels", 0, 24, 9, 0.5, lambda i, v, rng: d.motion_blur(i, v * _unit(i), 25)),
-    "Too small": Damage("Times smaller", 1, 12, 5, 0.5, _small),
+    "Out of focus": Damage("Blur, px", 0, 6, 2.5, 0.1, lambda i, v, rng: d.gaussian_blur(i, v * _unit(i))),
+    "Shaken": Damage("Length, px", 0, 24, 9, 0.5, lambda i, v, rng: d.motion_blur(i, v * _unit(i), 25)),
+    "Too small": Damage("Factor", 1, 12, 5, 0.5, _small),
     "Noise": Damage("Grey levels", 0, 50, 18, 1, lambda i, v, rng: d.sensor_noise(i, v, rng)),
     "JPEG": Damage("Quality", 2, 95, 14, 1, lambda i, v, rng: d.jpeg(i, int(v))),
     "WebP": Damage("Quality", 1, 95, 8, 1, lambda i, v, rng: d.webp(i, int(v))),
@@ -99,16 +99,19 @@ def cut_out(engine: Engine, photo: Image) -> tuple[Image, Face]:
 
 def try_damages(
     engine: Engine, photo: Image, wanted: list[tuple[str, float]], fidelity: float
-) -> tuple[Image, list[Trial]]:
-    """The clean cut-out, and a trial for each ``(name, value)``; restored in one batch."""
+) -> Iterator[Step | Trial]:
+    """For each ``(name, value)`` a step when it begins, with the share of all that is done, and then its trial.
+
+    Raises:
+        NoFaceError: the photo shows no face.
+    """
     clean, face = cut_out(engine, photo)
-    degraded = [_damage(clean, name, value) for name, value in wanted]
-    restored = [r.image for r in engine.restore_known(degraded, face, fidelity)]
-    trials = []
-    for (name, _), before, after in zip(wanted, degraded, restored):
-        likeness = [(float(psnr(clean, image)), float(ssim(clean, image))) for image in (before, after)]
-        trials.append(Trial(name, before, after, *zip(*likeness)))
-    return clean, trials
+    for number, (name, value) in enumerate(wanted):
+        yield Step(name, None, number / len(wanted))
+        degraded = _damage(clean, name, value)
+        (restoration,) = engine.restore_known([degraded], face, fidelity)
+        likeness = [(float(psnr(clean, image)), float(ssim(clean, image))) for image in (degraded, restoration.image)]
+        yield Trial(name, degraded, restoration.image, *zip(*likeness))
 
 
 def _damage(clean: Image, name: str, value: float) -> Image:

@@ -25,6 +25,10 @@ MAX_SHARED_BYTES = 2_000_000_000
 PRIVATE_FOLDER = "facerecon"
 
 
+class TooLargeError(ImageError):
+    """A photo of more bytes or pixels than the page takes."""
+
+
 def private_root() -> Path:
     """What the page writes; inside gradio's cache, so that it may be served, in folders nobody can guess."""
     return Path(get_upload_folder()) / PRIVATE_FOLDER
@@ -52,15 +56,16 @@ def open_photo(path: str | Path) -> tuple[Image, float | None]:
     """A visitor's photo, and its focal length in pixels where the file knows it.
 
     Raises:
-        ImageError: too many bytes, too many pixels, or what ``load_image`` raises.
+        TooLargeError: too many bytes or pixels.
+        ImageError: what ``load_image`` raises.
     """
     path = Path(path)
     size = path.stat().st_size if path.is_file() else 0
     if size > MAX_UPLOAD_BYTES:
-        raise ImageError(f"The file has {size / 1e6:.0f} MB; at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB can be taken.")
+        raise TooLargeError(f"The file has {size / 1e6:.0f} MB; at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB can be taken.")
     width, height = _header(path)
     if width * height > MAX_UPLOAD_PIXELS:
-        raise ImageError(
+        raise TooLargeError(
             f"The photo is {width} x {height} pixels; at most {MAX_UPLOAD_PIXELS // 1_000_000} megapixels can be taken."
         )
     photo = load_image(path, WORKING_PIXELS)

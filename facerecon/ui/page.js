@@ -1,4 +1,4 @@
-// Names for pictures and buttons that gradio leaves without one, for screen readers.
+// Names for pictures and buttons that gradio leaves without one, for screen readers, and keys for its divider.
 () => {
   const nameOf = (image) => {
     const slider = image.closest('#slider, [id^="lab-slider"]');
@@ -11,12 +11,40 @@
     return (block && block.querySelector('label, .label') || { innerText: 'Photo' }).innerText.trim() || 'Photo';
   };
   const name = () => {
+    document.querySelectorAll('.fr-slider .outer:not([tabindex])').forEach(reach);
     for (const image of document.querySelectorAll('img:not([alt]), img[alt=""]')) image.alt = nameOf(image);
     for (const button of document.querySelectorAll('button:not([aria-label])')) {
       const image = button.querySelector('img');
       if (image && !button.innerText.trim()) button.ariaLabel = image.alt;
     }
   };
+  // The divider between before and after knows only the mouse: arrow keys become its movements.
+  const share = (divider, x) => {
+    const { left, width } = divider.closest('.slider-wrap').getBoundingClientRect();
+    return Math.round((100 * (x - left)) / width);
+  };
+  const slide = (event) => {
+    const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const divider = event.currentTarget, { left, top, width, height } = divider.getBoundingClientRect();
+    const at = { bubbles: true, view: window, clientX: left + width / 2, clientY: top + height / 2 };
+    const to = { ...at, clientX: at.clientX + (step * divider.closest('.slider-wrap').clientWidth) / 20 };
+    divider.dispatchEvent(new MouseEvent('mousedown', at));
+    for (const kind of ['mousemove', 'mouseup']) window.dispatchEvent(new MouseEvent(kind, to));
+    divider.ariaValueNow = Math.min(100, Math.max(0, share(divider, to.clientX)));
+  };
+  const reach = (divider) => {
+    Object.assign(divider, { tabIndex: 0, role: 'slider', ariaLabel: 'Divider: before at its left, after at its right', ariaValueNow: 50 });
+    divider.addEventListener('keydown', slide);
+  };
+  // The text shown in place of a file that the browser has no decoder for, such as a TIFF.
+  document.addEventListener('error', ({ target }) => {
+    if (target.tagName !== 'IMG') return;
+    target.alt = 'The browser cannot show this file';
+    target.classList.add('fr-unseen');
+    target.addEventListener('load', () => target.classList.remove('fr-unseen'), { once: true });
+  }, true);
   let waiting = 0;
   new MutationObserver(() => {
     clearTimeout(waiting);

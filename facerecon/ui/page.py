@@ -18,9 +18,14 @@ from facerecon.ui.engine import Engine
 from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.photo_tab import PhotoTab
 from facerecon.ui.photo_work import example_photos
-from facerecon.ui.results import Finished, Shelf, finish
+from facerecon.ui.results import Finished, finish
+from facerecon.ui.shelf import Shelf
 
 WELCOME = "astronaut_lowres.png"
+# Who follows a link wants to see what it leads to, which on a phone lies far below.
+TO_SHARED = f"""() => {{
+  if (new URL(window.location.href).searchParams.has('{sharing.PARAMETER}')) ({style.scroll_to("#notice")})();
+}}"""
 CACHE_SECONDS = (300, limits.KEPT_SECONDS)  # how often gradio looks for old files, and their age
 
 
@@ -46,10 +51,9 @@ def build_page(pipeline: FaceReconstructor, examples: Path | None = None, welcom
                 CompareTab(engine, photos)
         gr.HTML(style.FOOTER, padding=False)
         Endpoints(engine)
-        page.load(
-            tab.results.open_first, tab.results.view.shows_simple, tab.results.outputs,
-            show_progress="hidden", api_visibility="private",
-        )  # fmt: skip
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        opened = page.load(tab.results.open_first, tab.results.view.shows_simple, tab.results.outputs, **quiet)
+        opened.then(None, None, None, js=TO_SHARED, **quiet)
         page.unload(_forget)
     page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=4)
     visitors.sweep_forever(visitors.sweep, sharing.sweep)

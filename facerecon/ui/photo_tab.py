@@ -7,27 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 from facerecon.demographics import notes
-from facerecon.types import UPSCALES, RestorationExtras
+from facerecon.types import UPSCALES, FaceReconError, RestorationExtras
 from facerecon.ui import demographics_form, photo_work
 from facerecon.ui.demographics_form import DemographicsForm
 from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.errors import alert, note
-from facerecon.ui.limits import AT_ONCE, MAX_FACES, check_uploaded
+from facerecon.ui.limits import AT_ONCE, MAX_FACES
+from facerecon.ui.photo_input import photo_input
 from facerecon.ui.photo_results import Results
-from facerecon.ui.results import Finished, Shelf
+from facerecon.ui.results import Finished
+from facerecon.ui.shelf import Shelf
 from facerecon.ui.statistics import Progress
+from facerecon.ui.style import scroll_to
 
 GO = "Restore and reconstruct"
 GUIDED = "guided"
 BUSY = "Working…"
-SCROLL = """() => {
-  const steps = document.querySelector('#photo-steps');
-  const top = steps.getBoundingClientRect().top;
-  if (top < 0 || top > window.innerHeight - 120) steps.scrollIntoView({ behavior: 'smooth', block: 'start' });
-}"""
+OPEN_FORM = "() => setTimeout(() => document.querySelector('#who').scrollIntoView({ behavior: 'smooth', block: 'center' }), 300)"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -48,13 +46,14 @@ class PhotoTab:
             with gr.Column(scale=4, min_width=300, elem_classes="fr-side"):
                 self._inputs(examples)
             with gr.Column(scale=9, min_width=300):
-                self.message = gr.HTML("", elem_id="photo-message", elem_classes="fr-maybe", padding=False)
+                self.message = gr.HTML("", elem_id="run-message", elem_classes="fr-maybe", padding=False)
                 self.results = Results(engine, shelf, welcome)
                 self.steps = self.results.steps
         self._wire()
 
     def _inputs(self, examples: list[Path]) -> None:
         self.photo = photo_input("Your photo", "photo")
+        self.found = gr.HTML("", elem_id="photo-message", elem_classes="fr-maybe", padding=False)
         if examples:
             gr.Examples([[str(path)] for path in examples], [self.photo], label="Or try one of these", examples_per_page=12)
         self.portraits = gr.Gallery(
@@ -75,53 +74,72 @@ class PhotoTab:
             ],
             label="Extras", elem_id="extras",
         )  # fmt: skip
-        with gr.Accordion("Who is it? (optional)", open=False, elem_id="who"):
+        with gr.Accordion("Who is it? (optional)", open=False, elem_id="who") as self.who:
             self.several = gr.HTML("", padding=False, elem_classes="fr-maybe")
             self.form = DemographicsForm()
         self.go = gr.Button(GO, variant="primary", size="lg", interactive=False, elem_id="go")
 
     def _wire(self) -> None:
         looked = [
-            self.go, self.message, self.portraits, self.faces, self.several, self.seen, self.form.estimate,
-            *self.form.fields[1:-1],
+            self.go, self.found, self.message, self.portraits, self.faces, self.several, self.seen, *self.form.outputs,
         ]  # fmt: skip
-        self.photo.change(
-            self._look, [self.photo, self.form.auto_detect], looked, concurrency_id="networks",
-            concurrency_limit=AT_ONCE, **QUIET,
-        )  # fmt: skip
         self.portraits.select(_picked, None, self.faces, **QUIET)
         chosen = [self.faces, self.seen, self.form.auto_detect]
-        self.faces.change(self._choose, chosen, [self.several, self.form.estimate, *self.form.fields[1:-1]], **QUIET)
-        self.go.click(
+        self.faces.change(self._choose, chosen, [self.several, *self.form.outputs], **QUIET)
+        self.go.click(None, None, None, js=scroll_to("#photo-steps"), **QUIET)  # first, as it must not wait for the run
+        run = self.go.click(
             self._run,
             [
                 self.photo, self.fidelity, self.upscale, self.faces, self.extras, self.results.view.shows_simple,
                 *self.form.fields,
             ],
-            [self.go, self.message, *self.results.outputs],
+            [self.go, self.found, self.message, *self.results.outputs],
             concurrency_id="networks", concurrency_limit=AT_ONCE, show_progress="full",
             show_progress_on=self.steps, api_visibility="private",
         )  # fmt: skip
-        self.go.click(None, None, None, js=SCROLL, **QUIET)
+        # What is under way for the former photo is of no use: it ends, and its results go before the faces are looked for.
+        emptied = self.photo.change(
+            self._empty, self.form.auto_detect, [*looked, *self.results.outputs], queue=False,
+            cancels=[run, *self.results.exports], **QUIET,
+        )  # fmt: skip
+        emptied.then(
+            self._look, [self.photo, self.form.auto_detect], looked, concurrency_id="networks",
+            concurrency_limit=AT_ONCE, **QUIET,
+        )  # fmt: skip
+        correct = self.results.correct.click(
+            self._correct, [self.results.key, self.results.choice, self.seen], [self.who, self.faces, self.message], **QUIET
+        )
+        correct.then(None, None, None, js=OPEN_FORM, **QUIET)
 
-    def _look(self, path: str | None, auto_detect: bool) -> Iterator[dict[Any, Any]]:
-        """Empties what belonged to the photo before, then shows the faces of this one."""
-        yield self._faces_shown(None, auto_detect)
+    def _empty(self, auto_detect: bool) -> dict[Any, Any]:
+        """Nothing of the photo before."""
+        return {**self._faces_shown(None, auto_detect), **self.results.clear(), self.go: gr.Button(GO, interactive=False)}
+
+    def _look(self, path: str | None, auto_detect: bool) -> dict[Any, Any]:
+        """The faces of the photo."""
         if not path:
-            return
+            return self._faces_shown(None, auto_detect)
         try:
             seen = photo_work.look(self.engine, path)
         except Exception as error:
-            yield {**self._faces_shown(None, auto_detect), self.message: alert(error)}
-            return
-        crowd = f"Only the {MAX_FACES} largest faces are taken." if len(seen.faces) >= MAX_FACES else ""
-        yield {**self._faces_shown(seen, auto_detect), self.message: note(crowd)}
+            return {**self._faces_shown(None, auto_detect), self.found: alert(error)}
+        return {**self._faces_shown(seen, auto_detect), self.found: note(_found(len(seen.faces)))}
+
+    def _correct(self, key: str | None, label: str | None, seen: Seen | None) -> dict[Any, Any]:
+        """Opens the form, for the face whose head is shown."""
+        try:
+            number = self.shelf.get(key).head(label).number
+        except FaceReconError as error:
+            return {self.message: alert(error)}
+        several = seen is not None and len(seen.faces) > 1
+        return {self.who: gr.Accordion(open=True), self.faces: str(number) if several else photo_work.ALL}
 
     def _faces_shown(self, seen: Seen | None, auto_detect: bool) -> dict[Any, Any]:
         count = len(seen.faces) if seen else 0
         portraits = [(image, f"Face {i + 1}") for i, image in enumerate(seen.portraits)] if seen else None
         return {
             self.go: gr.Button(interactive=count > 0),
+            self.found: "",
             self.message: "",
             self.portraits: gr.Gallery(value=portraits, visible=count > 1, selected_index=None),
             self.faces: gr.Radio(
@@ -150,7 +168,8 @@ class PhotoTab:
     ) -> Iterator[dict[Any, Any]]:
         """Shows each step as it goes, then the result."""
         progress = Progress()
-        yield {self.go: gr.Button(BUSY, interactive=False), self.message: "", self.steps: progress.as_html()}
+        busy = {self.go: gr.Button(BUSY, interactive=False), self.found: "", self.message: ""}
+        yield {**busy, self.steps: progress.as_html()}
         ready = {self.go: gr.Button(GO, interactive=True)}
         try:
             who = demographics_form.stated(*form)
@@ -166,24 +185,10 @@ class PhotoTab:
             yield {**ready, self.message: alert(error), self.steps: Progress().as_html()}
 
 
-def photo_input(label: str, elem_id: str, height: int = 300, value: str | None = None) -> gr.Image:
-    """A place for a photo: dropped, chosen, pasted, or taken with the camera; its value is the path of the upload."""
-    image = gr.Image(
-        value, label=label, type="filepath", image_mode=None, format="png", height=height,
-        sources=["upload", "webcam", "clipboard"], elem_id=elem_id, buttons=["fullscreen"],
-        placeholder="Drop a photo here, click to choose one, or paste it",
-    )  # fmt: skip
-    return upload_only(image)
-
-
-def upload_only(image: gr.Image) -> gr.Image:
-    """The same component, giving the visitor's file untouched, for ``load_image`` to read, in place of gradio's decoding."""
-    image.preprocess = _uploaded_path
-    return image
-
-
-def _uploaded_path(upload: ImageData | None) -> str | None:
-    return None if upload is None or upload.path is None else str(check_uploaded(upload.path))
+def _found(count: int) -> str:
+    faces = "One face was found." if count == 1 else f"{count} faces were found."
+    crowd = f"Many faces: the {MAX_FACES} largest are taken."
+    return f"{crowd if count >= MAX_FACES else faces} Press “{GO}”."
 
 
 def _picked(event: gr.SelectData) -> gr.Radio:

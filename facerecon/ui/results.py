@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import threading
 import time
 import zipfile
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,11 @@ from facerecon.ui.statistics import figures
 
 NAME = "face"
 INDEX = "result.json"
+EVERYTHING = "facerecon_results.zip"
 PREVIEW_SIDE = 1400  # pixels; the slider shows this, the download has all
 KINDS = {
     "glb": "GLB", "obj": "OBJ", "ply": "PLY", "gltf": "glTF", "json": "Parameters (JSON)", "mp4": "Turntable (MP4)",
 }  # fmt: skip
-MOST_RESULTS = 64  # kept in memory, about 4 MB a head
 _MAKING = [threading.Lock() for _ in range(64)]  # by path: a second click waits for the file that the first one makes
 
 
@@ -45,12 +44,14 @@ class HeadCard:
         number: of the face in its photo; the files are named by it.
         figures: names and values of the statistics.
         rotation: (9,) head to camera, by rows, for the viewer.
+        estimated: whether a network said who it is, of whom the visitor may know better.
     """
 
     label: str
     number: int
     figures: dict[str, str]
     rotation: list[float]
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Finished:
         if kind == "mp4":
             return self.folder / "renders" / f"{stem}_turntable.mp4"
         return self.folder / "heads" / (f"{stem}_obj.zip" if kind == "obj" else f"{stem}.{kind}")
+
+    @property
+    def everything(self) -> Path:
+        """Where the zip of all files lies, or will."""
+        return self.folder / EVERYTHING
 
     def head(self, label: str | None) -> HeadCard:
         """The head with this label, else the first."""
@@ -136,21 +142,36 @@ def reopen(folder: Path) -> Finished:
     return Finished(folder, values["seconds"], [HeadCard(**head) for head in values["heads"]])
 
 
-def export(finished: Finished, number: int, kind: str, model: Any) -> Path:
+def export(
+    finished: Finished, number: int, kind: str, model: Any, listen: Callable[..., None] | None = None
+) -> Path:
     """A file of one head, made now if it is not there.
 
     Args:
         number: ``HeadCard.number``.
         kind: a key of ``KINDS``.
+        listen: told ``(kind, None, share)`` while a video is made.
 
     Raises:
         GoneError: neither the file nor what it is made from is kept.
     """
     path = finished.file(number, kind)
-    with _MAKING[hash(path) % len(_MAKING)]:
+    with one_maker(path):
         if not path.is_file():
-            _make(path, finished, number, kind, model)
+            _make(path, finished, number, kind, model, listen)
     return path
+
+
+def one_maker(path: Path) -> threading.Lock:
+    """The lock of those who make a file."""
+    return _MAKING[hash(path) % len(_MAKING)]
+
+
+def write_zip(path: Path, members: dict[str, Path]) -> None:
+    """Writes files by their names in the archive, whole or not at all."""
+    with atomic_write(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in members.items():
+            archive.write(file, name)
 
 
 def for_screen(image: Image, side: int = PREVIEW_SIDE) -> Image:
@@ -163,37 +184,6 @@ def for_screen(image: Image, side: int = PREVIEW_SIDE) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-class Shelf:
-    """Finished photos in memory, by keys that nobody can guess; the ones used longest ago fall off."""
-
-    def __init__(self, most: int = MOST_RESULTS) -> None:
-        self._most, self._lock = most, threading.Lock()
-        self._kept: OrderedDict[str, Finished] = OrderedDict()
-
-    def put(self, finished: Finished) -> str:
-        """Keeps it; gives its key."""
-        key = secrets.token_urlsafe(16)
-        with self._lock:
-            self._kept[key] = finished
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return key
-
-    def get(self, key: str | None) -> Finished:
-        """What was put.
-
-        Raises:
-            GoneError: it fell off, or its files were deleted.
-        """
-        with self._lock:
-            finished = self._kept.get(key or "")
-            if finished is not None and finished.folder.is_dir():
-                self._kept.move_to_end(key)
-                return finished
-            self._kept.pop(key or "", None)
-        raise GoneError("This result is no longer kept. Run the photo again.")
-
-
 def _save_pair(paths: tuple[Path, Path], before: Image, after: Image) -> None:
     paths[0].parent.mkdir(exist_ok=True)
     for path, image in zip(paths, (before, after)):
@@ -203,19 +193,24 @@ def _save_pair(paths: tuple[Path, Path], before: Image, after: Image) -> None:
 def _card(head: Reconstruction, result: Result, pipeline: FaceReconstructor) -> HeadCard:
     face = next(face for face in result.restoration.faces if face.index == head.index)
     rotation = head.parameters.rotation.reshape(9).tolist()
-    return HeadCard(f"Face {head.index + 1}", head.index, figures(head, face, len(pipeline.head.faces)), rotation)
+    known = head.parameters.demographics
+    estimated = known.source == "estimated" or bool(known.certainty)
+    return HeadCard(f"Face {head.index + 1}", head.index, figures(head, face, len(pipeline.head.faces)), rotation, estimated)
 
 
-def _make(path: Path, finished: Finished, number: int, kind: str, model: Any) -> None:
+def _make(
+    path: Path, finished: Finished, number: int, kind: str, model: Any, listen: Callable[..., None] | None
+) -> None:
     head = next((head for head in finished.reconstructions or () if head.index == number), None)
     if head is None or not finished.folder.is_dir():
         raise GoneError("This result is no longer kept. Run the photo again.")
     if kind == "mp4":  # which needs no photo
-        outputs.write_pictures(finished.folder, NAME, head.texture, head, model, ("turntable",))
+        hear = None if listen is None else lambda share: listen(kind, None, share)
+        outputs.write_pictures(finished.folder, NAME, head.texture, head, model, ("turntable",), on_frame=hear)
         return
     parts = outputs.write_head(finished.folder, NAME, head, model, (kind,))
     if kind == "obj":
-        _zip(path, parts)
+        write_zip(path, {part.name: part for part in parts})
 
 
 def _link(source: str, target: str) -> None:
@@ -223,9 +218,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _zip(path: Path, parts: list[Path]) -> None:
-    with atomic_write(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in parts:
-            archive.write(part, part.name)

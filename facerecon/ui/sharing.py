@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facerecon.ui.limits import MAX_SHARED_BYTES, SHARED_SECONDS, kept_root
-from facerecon.ui.results import Finished, GoneError, export, reopen
+from facerecon.ui.results import EVERYTHING, Finished, GoneError, export, reopen
 from facerecon.ui.visitors import remove_old
 
 PARAMETER = "share"  # of the page's address
@@ -31,7 +31,7 @@ def keep(finished: Finished, model: Any) -> str:
             export(finished, head.number, kind, model)
     token = secrets.token_urlsafe(16)
     aside = _root() / f".{token}"
-    shutil.copytree(finished.folder, aside)
+    shutil.copytree(finished.folder, aside, ignore=shutil.ignore_patterns(EVERYTHING))  # made again for who wants it
     os.utime(aside)  # its time begins now
     aside.rename(_root() / token)
     return token

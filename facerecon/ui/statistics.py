@@ -6,11 +6,13 @@ import html
 
 from facerecon.outputs import pose_degrees
 from facerecon.types import Demographics, Reconstruction, RestoredFace
+from facerecon.ui.certainty import in_words
 from facerecon.ui.engine import Step
 
 EMPTY = '<div class="fr-figures fr-empty">Person, detail, pose and size of the mesh appear here.</div>'
 STEP_LABELS = {"find": "Find faces", "restore": "Restore", "reconstruct": "Rebuild the head", "write": "Write files"}
 SOURCES = {"user": "as you said", "estimated": "estimated from the photo", "none": ""}
+PARTLY = "as you said, the rest estimated"
 
 # Photo pixels for each pixel of the network's crop: from the first on, all that the
 # head can show is in the photo; below the second, most of it is the network's guess.
@@ -40,23 +42,33 @@ def figures(head: Reconstruction, face: RestoredFace, triangles: int) -> dict[st
 
 
 def person(known: Demographics) -> dict[str, str]:
-    """The demographics used, by name."""
-    values = {
-        "Age": None if known.age is None else f"{known.age:.0f}",
-        "Race": known.race,
-        "Ethnicity": known.ethnicity,
-        "Gender": known.gender,
+    """The demographics used, by name; how sure they are where they were estimated."""
+    values = {"age": None if known.age is None else f"{known.age:.0f}"}
+    values |= {name: getattr(known, name) for name in ("race", "ethnicity", "gender")}
+    used = {
+        name.capitalize(): ", ".join(filter(None, (str(value), in_words(known, name))))
+        for name, value in values.items()
+        if value is not None
     }
-    stated = {name: str(value) for name, value in values.items() if value is not None}
-    if not stated:
+    if not used:
         return {"Person": "the average"}
-    return {**stated, "Person": SOURCES[known.source]} if SOURCES[known.source] else stated
+    source = PARTLY if known.source == "user" and known.certainty else SOURCES[known.source]
+    return {**used, "Person": source} if source else used
 
 
 def as_html(values: dict[str, str]) -> str:
     """A list of names and values."""
     rows = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in values.items())
     return f'<dl class="fr-figures" role="group" aria-label="Figures">{rows}</dl>'
+
+
+def progress_bar(text: str, share: float) -> str:
+    """What is being done, and how much of it is (0 to 1), as a bar."""
+    percent = round(100 * min(max(share, 0.0), 1.0))
+    return (
+        f'<div class="fr-bar" role="progressbar" aria-label="{html.escape(text)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent}"><p>{html.escape(text)}<span>{percent} %</span></p><i><b style="width: {percent}%"></b></i></div>'
+    )
 
 
 class Progress:

@@ -10,8 +10,14 @@ CSS = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 TITLE = "facerecon"
+RESULT_ROOM = 500  # pixels below a button in which a visitor sees that something begins
 
-HEADER = """
+# Rules that page.css cannot hold: gradio keeps what stands in media queries there from what lies around its container.
+OUTER = """
+body.dark { --color-accent: #ea580c !important; }
+@media (max-width: 640px) { .gradio-container .main.app { padding: 8px 10px; } }
+"""
+HEADER = f"<style>{OUTER}</style>" + """
 <header class="fr-header">
   <div class="fr-brand">
     <svg viewBox="0 0 48 48" width="44" height="44" aria-hidden="true">
@@ -26,7 +32,9 @@ HEADER = """
     </div>
   </div>
   <button type="button" class="fr-theme" aria-label="Switch between dark and light"
-    onclick="document.body.classList.toggle('dark')">◐</button>
+    onclick="document.body.classList.toggle('dark')"><svg
+    viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><circle cx="12" cy="12" r="9" fill="none" stroke="currentColor"
+    stroke-width="2"/><path d="M12 3a9 9 0 0 1 0 18z" fill="currentColor"/></svg></button>
 </header>
 """
 
@@ -55,7 +63,25 @@ THEME = gr.themes.Base(
     button_primary_background_fill_dark="#c2410c",
     button_primary_background_fill_hover_dark="#ea580c",
     button_primary_text_color="#ffffff",
+    body_text_color_subdued="#6b645e",
+    body_text_color_subdued_dark="#b3aaa2",
+    block_info_text_color="#6b645e",
+    block_info_text_color_dark="#b3aaa2",
+    color_accent="#c2410c",
     slider_color="#c2410c",
     checkbox_background_color_selected="#c2410c",
     checkbox_border_color_selected="#c2410c",
 )  # fmt: skip
+
+
+def scroll_to(selector: str, room: int = 120) -> str:
+    """JavaScript that brings the first visible element of a CSS selector to the top, where little below it is in view.
+
+    Args:
+        room: pixels of the window that are to lie below the element's upper edge.
+    """
+    return f"""() => {{
+  const place = [...document.querySelectorAll({selector!r})].find((each) => each.offsetParent);
+  const top = place ? place.getBoundingClientRect().top : 0;
+  if (top < 0 || top > window.innerHeight - {room}) place.scrollIntoView({{ behavior: 'smooth', block: 'start' }});
+}}"""

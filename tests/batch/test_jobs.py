@@ -280,3 +280,11 @@ def test_photos_that_are_done_again_cost_no_look_for_old_files(source: Path, mon
     monkeypatch.setattr("batch.photo_task.existing_files", lambda *_: 1 / 0)
     assert run(replace(LIGHT, fidelity=0.1)).done == 3
     assert not any(name.startswith("comparisons") for name in run.files())
+
+
+def test_settings_of_a_stated_person_are_those_of_former_runs() -> None:
+    known = Demographics(30.0, "female", source="user")
+    assert PhotoTask(Settings(demographics=known)).settings()["demographics"] == {
+        "age": 30.0, "gender": "female", "race": None, "ethnicity": None, "source": "user", "auto_detect": True,
+    }  # fmt: skip
+    assert PhotoTask(Settings()).settings()["demographics"] is None

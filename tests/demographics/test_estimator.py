@@ -85,6 +85,9 @@ def test_estimates_are_whole(estimator: DemographicsEstimator) -> None:
             assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
         assert estimate.demographics().source == "estimated"
         assert estimate.demographics().race == max(estimate.race, key=estimate.race.get)
+        sure = estimate.demographics().certainty
+        assert sure["gender"] == max(estimate.gender.values()) and sure["race"] == max(estimate.race.values())
+        assert sure["age"] == estimate.age_std
         assert 0 < estimate.confidence <= 1
 
 

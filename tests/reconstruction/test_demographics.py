@@ -8,7 +8,7 @@ import torch
 
 from facerecon.head.model import HeadModel
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
-from facerecon.reconstruction.reconstructor import HeadReconstructor
+from facerecon.reconstruction.reconstructor import HeadReconstructor, describe
 from facerecon.reconstruction.trunk import TrunkConfig
 from facerecon.types import Demographics, HeadParameters
 from tests.fakes import make_face, make_photo
@@ -42,3 +42,12 @@ def test_the_rest_is_read_from_the_photo_or_left_average(reconstructor: HeadReco
     assert parameters.demographics == alone
     expected = reconstructor.head.demographic_weights([alone])[0].numpy()
     np.testing.assert_allclose(parameters.mean_weights, expected, atol=1e-6)
+
+
+def test_only_what_was_estimated_has_a_certainty() -> None:
+    judged = Demographics(40.0, "male", "Black", source="estimated", certainty={"age": 6.0, "gender": 0.8, "race": 0.7})
+    assert describe(None, judged).certainty == judged.certainty
+    said = Demographics(gender="female", ethnicity="Yoruba", source="user")
+    assert describe(said, judged).certainty == {"age": 6.0}  # an ethnicity stands in place of the race
+    alone = Demographics(gender="female", source="user", auto_detect=False)
+    assert describe(alone, judged).certainty == {}

@@ -132,7 +132,9 @@ def test_turning_right_brings_the_nose_to_the_right(ball):
 
 def test_turntable_video_plays_back(ball, tmp_path):
     vertices, head = ball
-    frames = list(turntable_frames(vertices, head, 64, frames=6, texture=quartered()))
+    heard: list[float] = []
+    frames = list(turntable_frames(vertices, head, 64, frames=6, texture=quartered(), on_frame=heard.append))
+    assert heard == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
     path = write_video(tmp_path / "turn.mp4", frames)
     assert [file.name for file in tmp_path.iterdir()] == ["turn.mp4"]
     reader = cv2.VideoCapture(str(path))

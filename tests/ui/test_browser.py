@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from PIL import Image as PillowImage
 
 from tests.ui.viewer_page import CHROMIUM, SOFTWARE
 
@@ -51,9 +52,10 @@ def test_a_visitor_gets_a_head_and_its_files(page, photo: Path) -> None:
     page.get_by_label("Face 2").check()
     page.click("#go")
     page.wait_for_selector("#photo-steps li[data-state=total]")
+    assert not page.is_visible("#photo-message")  # what was to be pressed has been
     page.wait_for_function("window.faceReconViewers[0].status === 'ready'")
     assert "Vertices" in page.inner_text("#figures")
-    for kind, name in (("json", "face_01.json"), ("ply", "face_01.ply")):
+    for kind, name in (("json", "face_01.json"), ("ply", "face_01.ply"), ("zip", "facerecon_results.zip")):
         with page.expect_download() as download:
             page.click(f"#file-{kind}")
         assert download.value.suggested_filename == name
@@ -66,11 +68,41 @@ def test_a_link_opens_the_result_for_others(page, url: str) -> None:
     other = page.context.browser.new_page()
     other.goto(link.input_value(), timeout=PATIENCE)
     other.wait_for_function("window.faceReconViewers && window.faceReconViewers[0].status === 'ready'", timeout=PATIENCE)
-    assert "Vertices" in other.inner_text("#figures")
+    assert "Vertices" in other.inner_text("#figures") and "shared" in other.inner_text("#notice")
     other.close()
+
+
+def test_the_divider_is_moved_by_keys(page) -> None:
+    divider = page.locator("#slider [role=slider]")
+    divider.focus()
+    where = "parseFloat(document.querySelector('#slider [role=slider]').style.transform.slice(11))"
+    before = page.evaluate(where)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{where} > {before} + 30")
+    assert divider.get_attribute("aria-valuenow") == "65"
+
+
+def test_a_wrong_estimate_is_corrected_beside_it(page) -> None:
+    page.click("#correct")
+    page.wait_for_selector("#who input[type=range]")
+    assert page.get_by_label("Face 2").first.is_checked()  # the one whose head is shown
 
 
 def test_everything_has_a_name_and_fits_a_phone(page) -> None:
     page.wait_for_timeout(600)
     assert page.evaluate(UNNAMED) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_another_photo_takes_the_former_results_away(page, tmp_path: Path) -> None:
+    assert page.locator("#slider img").count() == 2
+    black = tmp_path / "black.png"
+    PillowImage.new("RGB", (64, 64)).save(black)
+    page.set_input_files("#photo input[type=file]", black)
+    page.wait_for_selector("#photo-message [role=alert]")
+    assert page.locator("#slider img").count() == 0 and "Vertices" not in page.inner_text("#figures")
+    assert page.evaluate("window.faceReconViewers[0].status") == "empty" and not page.is_visible("#viewer .fr-name")
+    for button in ("#file-glb", "#file-zip", "#file-mp4", "#share"):
+        assert page.is_disabled(button)
+    assert not page.is_visible("#correct") and not page.is_visible("#link")

@@ -16,7 +16,8 @@ from facerecon import outputs
 from facerecon.types import Demographics
 from facerecon.ui import limits, photo_work, sharing, visitors
 from facerecon.ui.engine import Engine, Seen, Step
-from facerecon.ui.results import Finished, GoneError, Shelf, adopt, export
+from facerecon.ui.results import Finished, GoneError, adopt, export
+from facerecon.ui.shelf import Shelf
 from tests.fakes import make_photo
 
 
@@ -57,7 +58,9 @@ def test_a_run_leaves_what_is_seen_at_once(finished: Finished) -> None:
 def test_other_files_are_made_when_asked_for(finished: Finished, pipeline, monkeypatch) -> None:
     monkeypatch.setattr("facerecon.outputs.TURNTABLE_SIDE", 32)
     assert export(finished, 0, "obj", pipeline.head).name == "face_00_obj.zip"
-    video = cv2.VideoCapture(str(export(finished, 0, "mp4", pipeline.head)))
+    heard = []
+    video = cv2.VideoCapture(str(export(finished, 0, "mp4", pipeline.head, lambda *news: heard.append(news))))
+    assert len(heard) > 20 and heard[-1] == ("mp4", None, 1.0)
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) > 20
     visitors.forget("one")
     with pytest.raises(GoneError):

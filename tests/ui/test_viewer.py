@@ -125,6 +125,33 @@ def test_sliders_move_the_mouth_without_the_server(page, single):
     assert moved(shown, picture(page, single)) < 0.2
 
 
+TIP = "document.querySelector('#single button[aria-label=\"Full screen\"]')"
+
+
+@browser
+def test_a_button_says_what_it_does(page, single):
+    tip = f"(({{ content, opacity }}) => content + opacity)(getComputedStyle({TIP}, '::after'))"
+    assert page.evaluate(tip) == '"Full screen"0'
+    page.get_by_role("button", name="Full screen").first.hover()
+    page.wait_for_function(f"{tip} === '\"Full screen\"1'")
+    page.mouse.move(0, 0)
+    page.get_by_role("button", name="Reset").first.focus()
+    page.keyboard.press("Tab")
+    page.wait_for_function(f"{tip} === '\"Full screen\"1'")
+
+
+@browser
+def test_buttons_fit_a_phone_and_a_thumb_with_their_captions(page, single):
+    page.set_viewport_size({"width": 390, "height": 844})
+    boxes = page.evaluate("""[...document.querySelectorAll('#single .fr-toolbar button')].map((b) => {
+        const { left, right, width, height } = b.getBoundingClientRect();
+        return { left, right, width, height, cut: b.scrollWidth > b.clientWidth, caption: b.innerText.trim() };
+    })""")
+    page.set_viewport_size({"width": 900, "height": 1000})
+    assert len(boxes) == 9 and all(box["caption"] and not box["cut"] for box in boxes)
+    assert all(box["width"] >= 40 and box["height"] >= 44 and 0 <= box["left"] < box["right"] <= 390 for box in boxes)
+
+
 @browser
 def test_idle_clip_blinks_and_talks(page, single):
     single("v.seen = new Set()")

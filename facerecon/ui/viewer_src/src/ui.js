@@ -26,21 +26,23 @@ export class Ui {
   #toolbar() {
     const { viewer } = this;
     this.modes = Object.fromEntries(Object.entries(MODE_LABELS).map(([mode, label]) => [mode, make("button", {
-      type: "button", role: "radio", title: label, "aria-label": label, onclick: () => viewer.set({ mode }),
+      type: "button", role: "radio", "aria-label": label, onclick: () => viewer.set({ mode }),
     }, icon(mode), make("span", {}, label))]));
-    const button = (name, title, action) => make("button", { type: "button", title, "aria-label": title, onclick: action }, icon(name));
+    // The name is shown when the button is pointed at or focused (style.css), the short caption on narrow screens.
+    const button = (name, label, caption, action) =>
+      make("button", { type: "button", "aria-label": label, onclick: action }, icon(name), make("span", {}, caption));
     const toggle = (name) => () => viewer.set({ [name]: !viewer.state[name] });
     this.toggles = {
-      wireframe: button("wireframe", "Wireframe", toggle("wireframe")),
-      idle: button("play", "Blink and talk", toggle("idle")),
-      photoPose: button("pose", "Turned as in the photo", toggle("photoPose")),
-      panel: button("panel", "Expression, light and look", toggle("panel")),
+      wireframe: button("wireframe", "Wireframe", "Wire", toggle("wireframe")),
+      idle: button("play", "Blink and talk", "Talk", toggle("idle")),
+      photoPose: button("pose", "Turned as in the photo", "Turned", toggle("photoPose")),
+      panel: button("panel", "Expression, light and look", "Expression", toggle("panel")),
     };
-    this.full = button("full", "Full screen", () => this.#fullscreen());
+    this.full = button("full", "Full screen", "Full", () => this.#fullscreen());
     if (!document.fullscreenEnabled) this.full.hidden = true;
     this.toolbar = make("div", { class: "fr-toolbar", role: "toolbar", "aria-label": "View" },
       make("div", { class: "fr-modes", role: "radiogroup", "aria-label": "Shown as", onkeydown: (event) => this.#modeKey(event) }, ...Object.values(this.modes)),
-      make("div", { class: "fr-buttons" }, ...Object.values(this.toggles), button("reset", "Reset", () => viewer.reset()), this.full));
+      make("div", { class: "fr-buttons" }, ...Object.values(this.toggles), button("reset", "Reset", "Reset", () => viewer.reset()), this.full));
     return this.toolbar;
   }
 
@@ -75,9 +77,8 @@ export class Ui {
 
   #fullscreenChanged() {
     const on = document.fullscreenElement === this.root;
-    this.full.replaceChildren(icon(on ? "small" : "full"));
-    this.full.title = on ? "Leave full screen" : "Full screen";
-    this.full.setAttribute("aria-label", this.full.title);
+    this.full.firstChild.replaceWith(icon(on ? "small" : "full"));
+    this.full.setAttribute("aria-label", on ? "Leave full screen" : "Full screen");
   }
 
   /** A new head is there: its name, its sliders. */
@@ -106,7 +107,7 @@ export class Ui {
       button.tabIndex = mode === state.mode ? 0 : -1;
     }
     for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", String(state[name]));
-    this.toggles.idle.replaceChildren(icon(state.idle ? "stop" : "play"));
+    this.toggles.idle.firstChild.replaceWith(icon(state.idle ? "stop" : "play"));
     this.panel.element.hidden = !state.panel;
     this.root.classList.toggle("fr-open", state.panel);
     this.frames.hidden = !state.stats;
