@@ -247,7 +247,7 @@ def _eight_bits(path: Path, picture: PillowImage.Image) -> PillowImage.Image:
         white = 1.0
     else:
         white = next((w for w in (255.0, 65535.0) if top <= w), top)
-    grey = PillowImage.fromarray(np.clip(values * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
+    grey = PillowImage.fromarray((np.clip(values / white, 0, 1) * 255 + 0.5).astype(np.uint8))
     grey.info["icc_profile"] = picture.info.get("icc_profile")
     return grey
 
