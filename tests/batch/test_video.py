@@ -146,3 +146,11 @@ def test_a_photo_called_like_a_video_does_not_replace_its_heads(clip, tmp_path, 
     assert CliRunner().invoke(app, ["restore", *command[1:-2]]).exit_code == 0  # which writes no heads
     (tmp_path / "out" / "videos" / "talk.json").unlink()
     assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def test_export_leaves_the_performance_in_the_heads_of_a_video(clip, tmp_path):
+    assert run(clip, "-o", tmp_path).exit_code == 0
+    animated = (tmp_path / "heads" / "talk_00.glb").read_bytes()
+    assert CliRunner().invoke(app, ["export", str(tmp_path), "--formats", "glb,ply"]).exit_code == 0
+    assert (tmp_path / "heads" / "talk_00.ply").is_file()
+    assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == animated
