@@ -23,6 +23,7 @@ from facerecon.quantization import compress
 from facerecon.faces.center import CenterDetector, build, logit
 from facerecon.faces.center_network import CenterNetwork
 from facerecon.faces.views import Candidates
+from train.command_line import command
 from train.detector.config import CONFIGS
 from train.detector.photograph import photograph
 from train.detector.scenes import Composer, Scene
@@ -134,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -18,6 +18,7 @@ import numpy as np
 from facerecon.checkpoints import load_network
 from facerecon.faces.center import NAME, CenterDetector, build
 from facerecon.faces.center_onnx import OnnxCenterDetector, export_onnx, largest_difference
+from train.command_line import command
 
 SAME = 1e-2  # of a cell's numbers: logits, and lengths in strides
 SHAPE = (480, 640, 3)  # of the photo that is timed
@@ -56,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

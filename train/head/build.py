@@ -17,6 +17,7 @@ import torch
 from facerecon.demographics import ANCESTRIES
 from facerecon.head import storage
 from facerecon.head.labels import ARKIT_EXPRESSIONS
+from train.command_line import command
 from train.head import atlas, demographics, expressions, eyelids, identity, landmarks, regions, rig
 from train.head.ict import IctModel, read_ict
 from train.head.lips import TOUCH, fit_mouth, lip_seal, lip_side
@@ -238,4 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from facerecon.faces.align import mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.types import Image
+from train.command_line import command
 from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import TEMPLATE, read_image, read_landmarks, to_unit
 from train.landmarks.network import MIRROR_68, LandmarkNetwork
@@ -135,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

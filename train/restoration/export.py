@@ -17,6 +17,7 @@ from facerecon.quantization import compress
 from facerecon.restoration import CONFIGS, CodeFormer, RestorationConfig
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, ColourNetwork
 from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureConfig, TextureNetwork
+from train.command_line import command
 
 # What generates, or mends what is ruined, needs its weights less exactly than what has to leave a good photo alone.
 COARSE = ("encoder.", "decoder.", "transforms.", "transformer.", "cleaner.coarse.")
@@ -66,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

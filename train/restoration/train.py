@@ -23,6 +23,7 @@ from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourNetwork
 from facerecon.restoration.configuration import CONFIGS
 from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureNetwork
 from train.checkpointing import load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.landmarks.data import to_unit
 from train.precision import to_bfloat16
 from train.progress import RunLog
@@ -148,4 +149,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

@@ -52,7 +52,7 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     monkeypatch.undo()
     monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
     whole = sorted((tmp_path / "b").glob("step_*"))
-    resumed = run(data, tmp_path / "b", "--resume", str(whole[0]))
+    resumed = run(data, tmp_path / "c", "--resume", str(whole[0]))
     assert whole[0].name == "step_00000003"
     for name, value in straight.items():
         torch.testing.assert_close(value, resumed[name], atol=0, rtol=0)

@@ -89,14 +89,14 @@ def test_unknown_attributes_cost_nothing():
 
 
 def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
-    def run(steps: int, *more: str) -> dict[str, torch.Tensor]:
-        output = tmp_path / "run"
+    def run(steps: int, *more: str, name: str = "run") -> dict[str, torch.Tensor]:
+        output = tmp_path / name
         options = ["--data", str(folder), "--output", str(output), "--steps", str(steps), "--pairs", "4"]
         stage.train(stage.parse([*options, "--workers", "0", "--save-seconds", "0", *more]))
         return load_network(output / "identity.safetensors").state_dict()
 
     run(1)
     first = run(3, "--resume", "latest")
-    again = run(3, "--resume", str(tmp_path / "run" / "step_00000002"))
+    again = run(3, "--resume", str(tmp_path / "run" / "step_00000002"), name="again")
     assert all(torch.allclose(first[k], again[k], atol=1e-3) for k in first)
     assert first["stages.0.0.weight"].isfinite().all()

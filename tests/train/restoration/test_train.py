@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from facerecon.types import FaceReconError
 from train.checkpointing import whole_checkpoints
 from train.restoration.config import STAGES
 from train.restoration.data import CleanFaces, PairDataset
@@ -52,7 +53,7 @@ def test_half_written_checkpoints_are_not_taken(faces, tmp_path):
 
 
 def test_no_images(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no images"):
+    with pytest.raises(FaceReconError, match="no images to train on in .*: it holds neither faces nor one of utkface_sharp.tar"):
         run(tmp_path, tmp_path, "codebook")
 
 
