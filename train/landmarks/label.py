@@ -117,7 +117,7 @@ def pack_all(root: Path, labeller: Annotator, output: Path, most: float, skip: t
     images.flush()
     columns = {name: np.array([row[i] for row in rows]) for i, name in enumerate(FIELDS)}
     np.savez(output / "labels.npz", **columns)
-    return {pack: int((columns["pack"] == pack).sum()) for pack in sorted(set(columns["pack"]))}
+    return {str(pack): int((columns["pack"] == pack).sum()) for pack in sorted(set(columns["pack"]))}
 
 
 def main() -> None:

@@ -98,7 +98,7 @@ def train(args: argparse.Namespace) -> None:
         done = step + 1
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
-            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            values = {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             keep(output, done, spent + time.monotonic() - began, optimizer, network)
