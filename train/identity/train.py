@@ -69,7 +69,7 @@ def train(args: argparse.Namespace) -> None:
         learner.load_state_dict(state["norms"], strict=False)
     print(f"{len(faces.person)} faces, {faces.named} people with names", flush=True)
     began = saved = time.monotonic()
-    step, log = first, RunLog(output, first)
+    done, log = first, RunLog(output, first)
     for step, batch in enumerate(_stream(batches, first, args.steps, args.workers), start=first):
         seconds = time.monotonic() - began + before
         tick, ticks = (seconds / (args.minutes * 60) * TICKS, TICKS) if args.minutes else (step, args.steps)
@@ -81,17 +81,18 @@ def train(args: argparse.Namespace) -> None:
         (parts["contrast"] + args.class_weight * parts["classes"] + args.attribute_weight * parts["attributes"]).backward()
         for optimizer in optimizers:
             optimizer.step(cosine_lr(int(tick), ticks, args.lr, warmup=ticks // 20))
+        done = step + 1
         if step % 20 == 0:
             rate = (step - first + 1) * args.pairs * 2 / (time.monotonic() - began)
             log.tell(step, f"{tick / ticks:.0%} {rate:.0f}/s", {name: value.item() for name, value in parts.items()})
         if time.monotonic() - saved > args.save_seconds:
             norms = {k: v for k, v in learner.state_dict().items() if "running" in k}
-            save_checkpoint(output, step + 1, {"optimizers": [o.state_dict() for o in optimizers], "norms": norms, "seconds": seconds})
+            save_checkpoint(output, done, {"optimizers": [o.state_dict() for o in optimizers], "norms": norms, "seconds": seconds})
             save_network(averaged(learner.network, optimizers[0], batches), output / "snapshot.safetensors")
             saved = time.monotonic()
     log.close()
     save_network(averaged(learner.network, optimizers[0], batches), output / "identity.safetensors")
-    print(f"finished after {step} steps", flush=True)
+    print(f"finished after {done} steps", flush=True)
 
 
 def make_optimizers(learner: Learner, args: argparse.Namespace) -> list[MasterAdamW]:

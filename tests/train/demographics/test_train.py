@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facerecon.demographics.estimator import DemographicsEstimator
+from facerecon.types import FaceReconError
 from tests.fakes import make_photo
 from train.demographics.data import Batches, Faces
 from train.demographics.export import export
@@ -81,3 +82,8 @@ def test_badly_aligned_and_held_out_faces_are_not_trained_on(data: Path) -> None
     assert not set(drawn) & set(np.flatnonzero(faces.held_out()))
     assert abs(faces.is_fairface[drawn].mean() - 0.5) < 0.05
     assert torch.equal(batches[1][0], Batches(faces, 256, 0, 0.5)[1][0])
+
+
+def test_no_face_that_is_sure_is_said(data: Path) -> None:
+    with pytest.raises(FaceReconError, match="no face on whose landmarks"):
+        Faces([data], most=0.0)

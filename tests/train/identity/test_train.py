@@ -88,7 +88,7 @@ def test_unknown_attributes_cost_nothing():
     assert heads(embedding, torch.tensor([20.0, torch.nan, 40.0]), torch.tensor([0, 1, -1]), nothing).item() > 0
 
 
-def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, capsys):
     def run(steps: int, *more: str, name: str = "run") -> dict[str, torch.Tensor]:
         output = tmp_path / name
         options = ["--data", str(folder), "--output", str(output), "--steps", str(steps), "--pairs", "4"]
@@ -97,6 +97,7 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
 
     run(1)
     first = run(3, "--resume", "latest")
+    assert [line for line in capsys.readouterr().out.splitlines() if "finished" in line] == ["finished after 1 steps", "finished after 3 steps"]
     again = run(3, "--resume", str(tmp_path / "run" / "step_00000002"), name="again")
     assert all(torch.allclose(first[k], again[k], atol=1e-3) for k in first)
     assert first["stages.0.0.weight"].isfinite().all()
