@@ -8,6 +8,7 @@ from typing import Any
 
 from facerecon.types import FaceReconError
 
+_SAFETENSORS = "No such file or directory: "  # begins its errors, which have no file name
 STOPPED = 130  # exit code of Ctrl-C
 
 
@@ -26,6 +27,6 @@ def command(main: Callable[[], Any]) -> Any:
 
 def missing(error: FileNotFoundError) -> str:
     """A sentence about a file that is not there; those who raise the error themselves have one already."""
-    if error.filename is None:
-        return str(error)
-    return f"There is no {error.filename}: look at what the options should be given, and what is to be run before."
+    said = str(error)
+    file = said.removeprefix(_SAFETENSORS) if said.startswith(_SAFETENSORS) else error.filename
+    return said if file is None else f"There is no {file}: look at what the options should be given, and what is to be run before."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from facerecon.types import FaceReconError
 from train.command_line import STOPPED, command
@@ -32,6 +33,7 @@ def test_errors_with_a_sentence_end_with_it(tmp_path):
     assert command(lambda: 5) == 5
     assert ended(refuse) == "That is no face." and ended(interrupt) == STOPPED
     assert f"There is no {tmp_path}/labels.npz" in str(ended(lambda: np.load(tmp_path / "labels.npz")))
+    assert f"There is no {tmp_path}/a.safetensors: look" in str(ended(lambda: load_file(tmp_path / "a.safetensors")))
     with pytest.raises(ZeroDivisionError):  # a fault of ours keeps its traceback
         command(lambda: 1 / 0)
 

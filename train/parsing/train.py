@@ -71,7 +71,7 @@ def train(args: argparse.Namespace) -> Path:
         optimizer.step(warm * cosine_lr(round(progress * SCHEDULE), SCHEDULE, args.lr, warmup=0))
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
-            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            values = {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict(), "spent": spent + time.monotonic() - began})

@@ -57,6 +57,12 @@ def test_no_images(tmp_path):
         run(tmp_path, tmp_path, "codebook")
 
 
+@pytest.mark.parametrize("stage, before", [("cleaner", "coarse"), ("transformer", "codebook"), ("fidelity", "transformer"), ("texture", "cleaner")])
+def test_a_stage_names_the_one_that_is_to_be_trained_before(faces, tmp_path, stage, before):
+    with pytest.raises(FaceReconError, match=f"There is no .*: train --stage {before} first"):
+        run(faces, tmp_path, stage)
+
+
 def test_processes_share_a_run(faces, tmp_path):
     # What Accelerate starts on machines of several GPUs; on a CPU it leaves that to MPI.
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train.restoration.train"]
