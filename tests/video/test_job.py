@@ -167,4 +167,4 @@ def test_a_video_that_was_cut_off_is_said(tmp_path, caplog, monkeypatch):
     for name in ("whole", "cut"):
         job = VideoJob(make_pipeline(), tmp_path / f"{name}.mkv", tmp_path / name, plain, "key")
         job.perform()
-    assert caplog.messages == [f"cut.mkv says that it has about 40 frames; {job.frames_done} could be read."]
+    assert set(caplog.messages) == {f"cut.mkv says that it has about 40 frames; {job.frames_done} could be read."}
