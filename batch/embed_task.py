@@ -128,9 +128,9 @@ class StoredFace:
 
 
 def stored_faces(output: Path) -> Iterator[StoredFace]:
-    """Every face that the manifest of an output folder vouches for, by the photos' names."""
+    """Every face that the manifest of an output folder vouches for, by the photos' names; none whose files were thrown away."""
     for record in Manifest(output / MANIFEST).of_stage(STAGE):
-        if record.status != "done":
+        if record.status != "done" or not all((output / file).is_file() for file in record.files):
             continue
         with np.load(output / VECTORS / f"{record.name}.npz") as file:
             arrays = {key: file[key] for key in file.files}

@@ -72,6 +72,10 @@ def _measure(benchmark: Benchmark, asked: Asked, options: RunOptions) -> None:
             table = benchmark.function()(asked)
         except ImportError as error:
             raise FaceReconError(f"This table needs more packages ({error}): see requirements-train.txt.") from error
+        except FileNotFoundError as error:
+            raise FaceReconError(f"There is no {error.filename}: give --data the folder that this table is measured on.") from error
+        if not table.rows:
+            raise FaceReconError(f"There is nothing in {asked.data} that this table is measured on.")
         files = write_table(table, asked.output)
         if options.json:
             emit("table", name=asked.name, files=[str(file) for file in files], values=table.values)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ import typer
 
 from batch.options import FAILED, OK, RunOptions, choices, grouped
 from batch.session import Reporter, end_dry_run, session, would_do
+from facerecon.output_names import video_record
 from facerecon.types import FaceReconError
 
 Source = Annotated[
@@ -53,7 +56,8 @@ def _export_all(source: Path, target: Path | None, formats: tuple[str, ...], for
     folder = output_folder(source)
     output, heads = target or folder, list(find_parameters(source))
     own = _files_of_the_run(folder) if output.absolute() == folder else frozenset()
-    todo = {name for file, name in heads if force or not _all_there(output, name, formats, file, own)}
+    wanted = {name: formats if force else _missing(output, name, formats, file, own) for file, name in heads}
+    todo = {name: kinds for name, kinds in wanted.items() if kinds}
     if options.dry_run:
         sentence = f"{len(todo)} of {len(heads)} heads would be written as {', '.join(formats)}."
         for name in sorted(todo):
@@ -68,7 +72,7 @@ def _export_all(source: Path, target: Path | None, formats: tuple[str, ...], for
             started, error = time.perf_counter(), None
             try:
                 if name in todo:
-                    _export_one(file, name, folder, output, formats, model)
+                    _export_one(file, name, folder, output, todo[name], model)
             except FaceReconError as problem:
                 error = str(problem)
             reporter.item(name, error, name not in todo, round(time.perf_counter() - started, 3))
@@ -88,20 +92,29 @@ def _export_one(
     return export_head(target, read_head(file, model, texture), model, formats)
 
 
-def _all_there(output: Path, name: str, formats: tuple[str, ...], parameters: Path, own: Container[str]) -> bool:
-    """Whether all files of a head are there and of these parameters: the run's own, or written after them."""
-    for file in (f"heads/{name}.{ending}" for ending in formats):
-        there = output / file
-        if not there.is_file() or (file not in own and there.stat().st_mtime_ns < parameters.stat().st_mtime_ns):
-            return False
-    return True
+def _missing(output: Path, name: str, formats: tuple[str, ...], parameters: Path, own: Container[str]) -> tuple[str, ...]:
+    """The formats in which a head is not there, or of older parameters; the run's own files are of these."""
+    files = {ending: f"heads/{name}.{ending}" for ending in formats}
+    made = parameters.stat().st_mtime_ns
+
+    def there(file: str) -> bool:
+        return (output / file).is_file() and (file in own or (output / file).stat().st_mtime_ns >= made)
+
+    return tuple(ending for ending, file in files.items() if not there(file))
 
 
 def _files_of_the_run(output: Path) -> frozenset[str]:
-    """What the run itself wrote: a little older than the parameters, and better, as it has the wrinkles."""
+    """What runs themselves wrote: a little older than the parameters, and better, as it has the wrinkles, or a video's clip."""
     from batch.manifest import Manifest
     from batch.photo_task import RECONSTRUCTION
     from batch.place import MANIFEST
 
     records = Manifest(output / MANIFEST, shared=True).of_stage(RECONSTRUCTION)
-    return frozenset(file for record in records for file in record.files if file.startswith("heads/"))
+    files = (*(file for record in records for file in record.files), *_files_of_videos(output))
+    return frozenset(file for file in files if file.startswith("heads/"))
+
+
+def _files_of_videos(output: Path) -> Iterator[str]:
+    for record in video_record(output, "_").parent.glob("*.json"):
+        with suppress(OSError, ValueError, TypeError, KeyError):  # damaged: the video is done again
+            yield from map(str, json.loads(record.read_text(encoding="utf-8"))["files"])

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from batch.names import clean, name_files, named, plain_stem
-from batch.sources import Member, is_remote, path_below, remote_folder, tar_members, tar_problem
+from batch.names import name_files, named, plain_stem
+from batch.sources import Member, is_remote, path_below, tar_members, tar_problem
+from batch.walking import OUTSIDE, SUFFIXES, Folder, walk
 from facerecon.output_names import FOLDERS
 from facerecon.types import FaceReconError
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
-_OUTSIDE = "It is a link that leads out of the input folder."
 _NO_FILE = "It is no regular file."
 _CLOSED, _CLOSED_TAR = "(folder)", "(tar)"  # what a folder that cannot be listed is called, and a tar that ends too soon
 
@@ -64,19 +62,10 @@ class Listing:
 
     def count(self) -> int:
         """How many photos there are; a look into every folder and tar."""
-        walk = self._walk()
-        return sum(sum(1 for _ in _photos_of(f)) if f.tars or f.refusal else len(f.files) for f in walk)
+        return sum(sum(1 for _ in _photos_of(f)) if f.tars or f.refusal else len(f.files) for f in self._walk())
 
-    def _walk(self) -> Iterator[_Folder]:
-        if is_remote(self.source):
-            yield from _walk_remote(self.source, self.output, self.recursive)
-            return
-        path = Path(self.source)
-        if path.is_file():  # a single file is taken whatever its suffix
-            tar = path.suffix.lower() == ".tar"
-            yield _Folder(str(path.parent), "", [] if tar else [path.name], [path.name] if tar else [])
-            return
-        yield from _walk_local(path, Path(self.output), self.recursive)
+    def _walk(self) -> Iterator[Folder]:
+        return walk(self.source, self.output, self.recursive)
 
 
 def find_photos(source: str | Path, output: str | Path, recursive: bool = False) -> Listing:
@@ -100,98 +89,11 @@ def find_photos(source: str | Path, output: str | Path, recursive: bool = False)
     return listing
 
 
-@dataclass(frozen=True)
-class _Folder:
-    """A folder's photos and tars.
-
-    Attributes:
-        shared: another folder, or a tar, has the same name but for capitals.
-        crowded: tars of which the same is true.
-        refusal: why it cannot be listed.
-    """
-
-    root: str
-    below: str
-    files: list[str]
-    tars: list[str]
-    shared: bool = False
-    crowded: frozenset[str] = frozenset()
-    refusal: str | None = None
-
-
-def _tars(files: Iterable[str]) -> list[str]:
-    return sorted(file for file in files if file.lower().endswith(".tar") and not file.startswith("."))
-
-
-def _folder(root: str, below: str, files: Iterable[str], shared: bool = False, crowd: Counter[str] | None = None) -> _Folder:
-    """``crowd`` counts how often the folders and tars beside each other have a name (:func:`_called`)."""
-    photos = [file for file in files if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")]
-    tars = _tars(files)
-    crowded = frozenset(tar for tar in tars if (crowd or Counter())[_called(plain_stem(tar))] > 1)
-    return _Folder(root, below, photos, tars, shared, crowded)
-
-
-def _called(folder: str) -> str:
-    """What is the same for folders whose photos would be called alike."""
-    return clean(folder).casefold()
-
-
-def _walk_remote(source: str, output: str, recursive: bool) -> Iterator[_Folder]:
-    """Folders behind a URL but for hidden ones and the output. A tar and a folder of its name are not told apart here.
-
-    Raises:
-        FaceReconError: there is nothing at the URL.
-    """
-    root, entries = remote_folder(source, recursive)
-    inside = path_below(source, output) if is_remote(output) else None
-    for below, files in entries:
-        hidden = any(part.startswith(".") for part in below.split("/"))
-        if not hidden and not (inside is not None and PurePosixPath(below).is_relative_to(inside)):
-            yield _folder(root, below, files)
-
-
-def _walk_local(source: Path, output: Path, recursive: bool) -> Iterator[_Folder]:
-    inside, shared = os.path.realpath(output), set()
-    problems: list[OSError] = []
-    for here, folders, files in os.walk(source, onerror=problems.append):
-        yield from _closed_folders(source, problems, shared)
-        below = _below(here, source)
-        folders[:] = sorted(
-            f for f in folders
-            if recursive and not f.startswith(".") and os.path.realpath(os.path.join(here, f)) != inside
-        )  # fmt: skip
-        crowd = Counter(map(_called, (*folders, *map(plain_stem, _tars(files)))))
-        for folder in folders:
-            if below in shared or crowd[_called(folder)] > 1:
-                shared.add(f"{below}/{folder}".lstrip("/"))
-        yield _folder(str(source), below, files, below in shared, crowd)
-    yield from _closed_folders(source, problems, shared)
-
-
-def _closed_folders(source: Path, problems: list[OSError], shared: set[str]) -> Iterator[_Folder]:
-    """The folders that could not be listed since last asked: nobody may take their photos for done.
-
-    Raises:
-        FaceReconError: it is the input itself.
-    """
-    while problems:
-        error = problems.pop(0)
-        below = _below(error.filename or str(source), source)
-        if not below:
-            raise FaceReconError(f"The folder {source} cannot be read: {error.strerror}.")
-        yield _Folder(str(source), below, [], [], below in shared, refusal=f"The folder cannot be read: {error.strerror}.")
-
-
-def _below(here: str, source: Path) -> str:
-    below = Path(here).relative_to(source).as_posix()
-    return "" if below == "." else below
-
-
-def _photos_of(folder: _Folder) -> Iterator[Photo]:
+def _photos_of(folder: Folder) -> Iterator[Photo]:
     prefix = f"{folder.below}/" if folder.below else ""
     if folder.refusal is not None:  # a name within it, as album.jpg may be called album
-        location, name = os.path.join(folder.root, folder.below), named(prefix, _CLOSED, folder.below, folder.shared)
-        yield Photo(location, folder.below, name, None, folder.refusal)
+        name = named(prefix, _CLOSED, folder.below, folder.shared)
+        yield Photo(f"{folder.root}/{folder.below}", folder.below, name, None, folder.refusal)
     for file, stem in name_files(folder.files):
         relative = prefix + file
         location = f"{folder.root}/{relative}" if is_remote(folder.root) else os.path.join(folder.root, relative)
@@ -224,7 +126,7 @@ def _refusal(location: str, root: str) -> str | None:
         return None
     try:
         if os.path.islink(location) and not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(root)):
-            return _OUTSIDE
+            return OUTSIDE
         return None if stat.S_ISREG(os.stat(location).st_mode) else _NO_FILE
     except FileNotFoundError:
         return None  # it vanished: reading it will say so
@@ -251,6 +153,7 @@ def _check_places(source: Path, output: Path | None) -> None:
     if output is None:
         return
     start, end = source.resolve(), output.resolve()
-    _refuse_results(source, output, _below(str(start), end) if start.is_relative_to(end) else None)
+    below = start.relative_to(end).as_posix() if start.is_relative_to(end) else None
+    _refuse_results(source, output, "" if below == "." else below)
     if output.exists() and not output.is_dir():
         raise FaceReconError(f"The output folder {output} is a file.")

@@ -91,7 +91,10 @@ def run_photos(
     need_one_machine(place, ranks)
     settings = _settings(task, place)
     with locked(place.home, ranks.member):
-        place.fetch_manifest()
+        if ranks.rank == 0:
+            place.fetch_manifest()
+        if place.remote:
+            ranks.wait()  # the manifest is one file for all: who came late would take away what the others wrote
         manifest = Manifest(place.home / MANIFEST, shared=ranks.member is not None)
         run = Progress(task, place, manifest, settings, resume, report, shared=ranks.member is not None)
         total = run.survey(listing, ranks)

@@ -11,6 +11,7 @@ import typer
 from batch.options import Input, JobOptions, PhotoOptions, grouped
 
 BACKENDS = ("facerecon", "deepface")
+_OTHER_TABLES = (".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx")
 STATE = ".state"  # ends the name of a table's folder, so that it is no folder of photos
 
 
@@ -54,6 +55,8 @@ def label(
 
     Example: python -m batch label photos --backend facerecon --output labels.csv
     """
+    if Path(output).suffix.lower() in _OTHER_TABLES and not Path(output).is_dir():
+        raise typer.BadParameter(f"the table is CSV: call it {Path(output).stem}.csv, or give a folder.", param_hint="--output")
     if backend not in BACKENDS:
         raise typer.BadParameter(f"{backend!r} is none of {', '.join(BACKENDS)}.", param_hint="--backend")
     from batch.inputs import find_photos

@@ -54,7 +54,7 @@ class HeadOptions:
 
     formats: Annotated[
         str,
-        typer.Option(help=f"Files of each head, with commas between: {', '.join((*FORMATS, DENSE))}.", rich_help_panel=_HEADS),
+        typer.Option(help=f"Files of each head, with commas between: {', '.join((*FORMATS, DENSE))}; or none.", rich_help_panel=_HEADS),
     ] = "glb"
     images: Annotated[
         str,

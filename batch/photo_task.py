@@ -12,11 +12,12 @@ from typing import Any
 from batch.leftovers import Leftovers
 from batch.remembering import Remembering
 from batch.task import Loaded, Outcome, Task
-from facerecon.output_names import CROP_SIDE, RECONSTRUCTION_FOLDERS, RESTORATION_FOLDERS, existing_files
+from facerecon.output_names import CROP_SIDE, RECONSTRUCTION_FOLDERS, RESTORATION_FOLDERS, existing_files, video_record
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import (
     CROP_SCALE,
     Demographics,
+    FaceReconError,
     Mode,
     Reconstruction,
     ReconstructionOptions,
@@ -210,6 +211,13 @@ class PhotoTask(Task):
                 outcome.files.append(outputs.write_parameters(output, name, loaded.image, head, model, self._versions))
             outcome.figures[RECONSTRUCTION] = outputs.reconstruction_figures(heads, model)
         return outcome
+
+    def refuse_taken(self, output: Path, name: str) -> None:
+        """A video's heads are called as a photo's; phones take both at once and name them alike."""
+        if RECONSTRUCTION in self.stages and video_record(output, name).is_file():
+            raise FaceReconError(
+                f"The output folder holds the heads of a video called {name}: give another folder, or remove videos/{name}.json to replace them."
+            )
 
     def clear(self, output: Path, name: str) -> None:
         """Removes the files that the stages wrote for a photo."""

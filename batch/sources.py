@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from facerecon.types import FaceReconError
 if TYPE_CHECKING:
     from batch.inputs import Photo
 
+Listed = tuple[str, list[str], list[str], str | None]  # a folder: path below the input, folders, files, why it cannot be listed
 _CHUNK = 1 << 20
 LARGEST_FILE = 2_000_000_000  # bytes that are fetched for one photo
 
@@ -61,8 +62,10 @@ def path_below(url: str, other: str) -> str | None:
     return "" if below == "." else below
 
 
-def remote_folder(url: str, recursive: bool) -> tuple[str, Iterator[tuple[str, Iterable[str]]]]:
-    """The root of a URL, and for each folder below it its path there and its files' names.
+def remote_folder(url: str) -> tuple[str, Iterator[Listed]]:
+    """The root of a URL, and each folder below it: its path there, names of its folders and files, why it cannot be listed.
+
+    As with ``os.walk``, folders that are taken out of the list are not looked into.
 
     Raises:
         FaceReconError: there is nothing at the URL.
@@ -71,15 +74,30 @@ def remote_folder(url: str, recursive: bool) -> tuple[str, Iterator[tuple[str, I
     path = path.rstrip("/")
     if system.isfile(path):
         parent = path.rpartition("/")[0]
-        return system.unstrip_protocol(parent), iter([("", [PurePosixPath(path).name])])
+        return system.unstrip_protocol(parent), iter([("", [], [PurePosixPath(path).name], None)])
     if not system.exists(path):
         raise FaceReconError(f"There is nothing at {url}.")
 
-    def folders() -> Iterator[tuple[str, Iterable[str]]]:
-        for here, _, files in system.walk(path, maxdepth=None if recursive else 1):
-            yield here.rstrip("/")[len(path) :].lstrip("/"), list(files)
+    return system.unstrip_protocol(path), _list_remote(system, path)
 
-    return system.unstrip_protocol(path), folders()
+
+def _list_remote(system: Any, path: str) -> Iterator[Listed]:
+    """Not by ``system.walk``, which takes folders for empty that it could not list."""
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        try:
+            entries = system.ls(f"{path}/{below}".rstrip("/"), detail=True)
+        except Exception as error:  # every protocol has errors of its own
+            yield below, [], [], f"The folder cannot be read: {in_short(error)}." if below else in_short(error)
+            continue
+        kinds: dict[bool, list[str]] = {True: [], False: []}
+        for entry in entries:
+            name = entry["name"].rstrip("/")[len(path) :].lstrip("/")
+            if name != below:  # some stores have an entry for the folder itself
+                kinds[entry["type"] == "directory"].append(PurePosixPath(name).name)
+        yield below, kinds[True], kinds[False], None
+        waiting += [f"{below}/{folder}".lstrip("/") for folder in reversed(kinds[True])]
 
 
 @contextmanager

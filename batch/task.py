@@ -80,6 +80,9 @@ class Task(ABC):
     def write(self, output: Path, loaded: Loaded, result: Any) -> Outcome:
         """Writes the files of a photo, each whole or not at all (``facerecon.images.atomic_write``)."""
 
+    def refuse_taken(self, output: Path, name: str) -> None:
+        """Raises FaceReconError where what a photo would replace is no photo's, such as the heads of a video of its name."""
+
     def clear(self, output: Path, name: str) -> None:
         """Removes whatever an earlier run wrote for a photo, half-written files included."""
 

@@ -100,6 +100,8 @@ class Worker:
         record = Record(photo.name, photo.relative, "failed", self.task.stages, None, self.key)
         item = _Item(photo, record)
         with self._timed(item):
+            if not (self.place.remote or self.place.tars):  # before it counts as read: what it would replace stays
+                self.task.refuse_taken(self.place.home, photo.name)
             item.record = replace(record, content=content_key(photo))
             item.loaded = read_photo(photo, self.task.max_side)
             self.task.prepare(item.loaded)

@@ -27,6 +27,7 @@ JPEG_QUALITY = 93
 
 _EXIF_FOLDER, _FOCAL_35MM = 0x8769, 0xA405
 _FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+_NEARLY_ALL = 0.99  # of a float picture's values
 
 # Ours is the stricter limit, and its message is clearer than Pillow's.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -214,7 +215,7 @@ def _decode(path: Path, picture: PillowImage.Image, max_pixels: int) -> PillowIm
         raise ImageError(f"{path.name} does not fit into memory.") from error
     except Exception as error:  # truncated or corrupt: OSError, SyntaxError, zlib, struct errors
         raise ImageError(f"{path.name} is cut off or damaged: {error}.") from error
-    picture = _eight_bits(picture)
+    picture = _eight_bits(path, picture)
     if shrink > 1:
         logger.warning("%s is %d x %d pixels; it is reduced to %d x %d.", path.name, width, height, *target)
         if picture.mode in ("P", "PA", "1"):
@@ -225,19 +226,28 @@ def _decode(path: Path, picture: PillowImage.Image, max_pixels: int) -> PillowIm
     return picture
 
 
-def _eight_bits(picture: PillowImage.Image) -> PillowImage.Image:
-    """Scales integer and float greys to 0 to 255; ``convert`` would clip them to white."""
+def _eight_bits(path: Path, picture: PillowImage.Image) -> PillowImage.Image:
+    """Scales integer and float greys to 0 to 255; ``convert`` would clip them to white.
+
+    Raises:
+        ImageError: not one of the values is a number.
+    """
     if not (picture.mode.startswith("I") or picture.mode == "F"):
         return picture
-    values = np.nan_to_num(np.asarray(picture).astype(np.float32))
-    top = float(values.max(initial=0.0))
+    values = np.asarray(picture).astype(np.float32)
+    known = values[np.isfinite(values)]
+    if not known.size:
+        raise ImageError(f"{path.name} holds no pixel whose value is a number.")
+    # A few floats lie beyond white: what resampling overshot, glints, stand-ins for what was not measured.
+    top = float(np.quantile(known, _NEARLY_ALL) if picture.mode == "F" else known.max())
+    values[np.isnan(values)] = 0.0
     if picture.mode.startswith("I;16"):
         white = 65535.0
     elif picture.mode == "F" and top <= 1.0:
         white = 1.0
     else:
         white = next((w for w in (255.0, 65535.0) if top <= w), top)
-    grey = PillowImage.fromarray(np.clip(values * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
+    grey = PillowImage.fromarray((np.clip(values / white, 0, 1) * 255 + 0.5).astype(np.uint8))
     grey.info["icc_profile"] = picture.info.get("icc_profile")
     return grey
 

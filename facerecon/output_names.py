@@ -37,6 +37,11 @@ def existing_files(folder: Path, name: str, folders: Iterable[str] = FOLDERS) ->
     return found
 
 
+def video_record(folder: Path, name: str) -> Path:
+    """The file of a video that is written last and tells what was done."""
+    return folder / "videos" / f"{name}.json"
+
+
 def photo_of(file_name: str, folder: str) -> str | None:
     """The last part of the name of the photo that a file of one of ``FOLDERS`` belongs to; None for a strange file."""
     found = re.fullmatch(r"(?:\.part-)?(.+?)" + _ENDINGS[folder], file_name)

@@ -69,6 +69,21 @@ def test_sixteen_bit_colour(tmp_path):
     assert np.abs(load_image(tmp_path / "colour16.png")[8, 8].astype(int) - (200, 100, 0)).max() <= 1
 
 
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, 3e38, 1.04])
+def test_a_few_odd_floats_do_not_darken_the_picture(tmp_path, odd):
+    values = np.full((20, 20), 0.5, np.float32)
+    values[0, :3] = odd
+    PillowImage.fromarray(values).save(tmp_path / "odd.tif")
+    loaded = load_image(tmp_path / "odd.tif")
+    assert (loaded[1:] == 128).all() and (loaded[0, :3] == (0 if np.isnan(odd) or odd < 0 else 255)).all()
+
+
+def test_floats_of_which_none_is_a_number_are_said(tmp_path):
+    PillowImage.fromarray(np.full((8, 8), np.nan, np.float32)).save(tmp_path / "none.tif")
+    with pytest.raises(ImageError, match="none.tif holds no pixel whose value is a number"):
+        load_image(tmp_path / "none.tif")
+
+
 def test_float_greys_are_scaled(tmp_path):
     PillowImage.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "half.tif")
     assert 127 <= load_image(tmp_path / "half.tif").mean() <= 128

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from facerecon.quantization import compress
+from facerecon.types import FaceReconError
 from train.precision import MasterAdamW
 
 STEP_FOLDER = re.compile(r"^step_(\d{8})$")
@@ -42,13 +43,9 @@ def set_random_state(state: dict) -> None:
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints in ``folder``, in the order in which they were written.
-
-    Not by step: a run that begins anew beside the later steps of an older one must neither lose its own to pruning
-    nor go on with those.
-    """
+    """The complete checkpoints in ``folder``, oldest first."""
     found = [p for p in folder.glob("step_*") if STEP_FOLDER.match(p.name) and (p / "state.pt").is_file()]
-    return sorted(found, key=lambda p: ((p / "state.pt").stat().st_mtime_ns, p.name))
+    return sorted(found)
 
 
 def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> Path:
@@ -72,19 +69,22 @@ def load_checkpoint(folder: Path, resume: str | None) -> dict | None:
     """The state to go on from: ``resume`` is ``"latest"``, a checkpoint folder, or None.
 
     Raises:
-        FileNotFoundError: a named checkpoint does not exist.
+        FaceReconError: a named checkpoint does not exist, or the folder holds later ones, which would be taken
+            for this run's: the new ones would be pruned, and the next ``latest`` would be the old run's.
     """
-    if not resume:
-        return None
+    found = whole_checkpoints(folder)
     if resume == "latest":
-        found = whole_checkpoints(folder)
         if not found:
             return None
         path = found[-1]
     else:
-        path = Path(resume)
-    if not (path / "state.pt").is_file():
-        raise FileNotFoundError(f"There is no whole checkpoint in {path}.")
+        path = Path(resume) if resume else None
+    if path is not None and not (path / "state.pt").is_file():
+        raise FaceReconError(f"There is no whole checkpoint in {path}.")
+    if found and (path is None or path.name < found[-1].name):
+        raise FaceReconError(f"{folder} holds checkpoints of an earlier run: go on with --resume latest, or give another --output.")
+    if path is None:
+        return None
     state = torch.load(path / "state.pt", map_location="cpu", weights_only=False)
     set_random_state(state["random"])
     return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ELEVATION_DEGREES = 6.0
 # VP9 in MP4 plays in every current browser and is in all OpenCV wheels; MPEG-4
 # part 2, the fallback, plays in desktop players only.
 CODECS = ("vp09", "mp4v")
+_MORE_BYTES = 1 << 20  # more than a turntable takes
 
 
 def turn(vertices: np.ndarray, yaw_degrees: float, pitch_degrees: float = ELEVATION_DEGREES) -> np.ndarray:
@@ -83,28 +85,50 @@ def write_video(path: str | Path, frames: Iterable[Image], frames_per_second: fl
         frames: (H, W, 3) uint8 RGB, all of one size; sides even.
 
     Raises:
-        VideoError: no frames, or OpenCV has no encoder for any of ``CODECS``.
+        VideoError: no frames, OpenCV has no encoder for any of ``CODECS``, or the file is not whole.
+        ImageError: the disk is full.
     """
     path = Path(path)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
-        raise VideoError(f"no frames to write to {path.name}")
+        raise VideoError(f"There are no frames to write to {path.name}.")
+    count = 1
     with atomic_write(path) as temporary:
-        writer = _open_writer(Path(temporary), first.shape[1], first.shape[0], frames_per_second)
+        part = Path(temporary)
+        writer = _open_writer(part, first.shape[1], first.shape[0], frames_per_second)
         try:
             writer.write(np.ascontiguousarray(first[..., ::-1]))
-            for frame in frames:
+            for count, frame in enumerate(frames, 2):
                 writer.write(np.ascontiguousarray(frame[..., ::-1]))
         finally:
             writer.release()
+        if _frames_in(part) != count:
+            _ask_the_disk(part)
+            raise VideoError(f"{path.name} cannot be written whole.")
     return path
 
 
-def _open_writer(path: Path, width: int, height: int, frames_per_second: float) -> cv2.VideoWriter:
+def _open_writer(part: Path, width: int, height: int, frames_per_second: float) -> cv2.VideoWriter:
     for codec in CODECS:
         code = cv2.VideoWriter_fourcc(*codec)
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, frames_per_second, (width, height))
+        writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, frames_per_second, (width, height))
         if writer.isOpened():
             return writer
-    raise VideoError(f"this OpenCV build cannot write MP4 video, {path.name} was left out")
+    _ask_the_disk(part)
+    raise VideoError("This OpenCV build cannot write MP4 video.")
+
+
+def _frames_in(path: Path) -> int:
+    """How many frames a video has by its own word; 0 where it was not written to its end."""
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+    video.release()
+    return frames
+
+
+def _ask_the_disk(part: Path) -> None:
+    """OpenCV does not say why it could not write a file; the system does, an OSError where the disk is full."""
+    with part.open("ab") as file:
+        file.write(bytes(_MORE_BYTES))
+        os.fsync(file.fileno())

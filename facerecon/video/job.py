@@ -9,6 +9,7 @@ written aside and renamed; joining pieces encodes nothing again.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ from facerecon.video.store import join_tables
 from facerecon.video.writing import join_pieces
 
 PIECE_FRAMES = 100
+_NEARLY_ALL = 0.9  # of the frames that a file says it has; where rates vary the number is a guess
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class VideoJob:
         analyst = VideoAnalyst(self.pipeline, wishes, self.embedder)
         self._pieces = self._store.analyse(analyst, self._size(wishes.upscale) if wishes.restore else None)
         self.frames_done = self._store.frames(self._pieces)
+        if self.frames_done < _NEARLY_ALL * self.frames:
+            logger.warning("%s says that it has about %d frames; %d could be read.", self.source.name, self.frames, self.frames_done)
         rows = self._store.rows(self._pieces)
         performance = None
         if rows:

@@ -115,8 +115,12 @@ def open_input(path: str | Path) -> Iterator[av.container.InputContainer]:
         VideoError: no such file, or not a video.
     """
     path = Path(path)
+    if path.is_dir():
+        raise VideoError(f"{path} is a folder: give one video.")
     if not path.is_file():
         raise VideoError(f"There is no video {path}.")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path.name} is empty.")
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
         container = av.open(f"file:{path.resolve()}", options=options, metadata_errors="replace")

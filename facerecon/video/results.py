@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from facerecon.output_names import existing_files
+from facerecon.output_names import existing_files, video_record
 from facerecon.outputs import write_head, write_json, write_parameters
 from facerecon.video.heads import clip_of, write_parquet
 from facerecon.video.job import VideoJob
 from facerecon.video.people import Performance
 
 _FOLDERS = ("heads", "parameters")  # that hold a file for each person
-
-
-def record_path(output: Path, name: str) -> Path:
-    """The file that is written last and tells what was done."""
-    return output / "videos" / f"{name}.json"
 
 
 def finished(output: Path, name: str, key: str) -> dict[str, Any] | None:
@@ -42,7 +37,7 @@ def earlier_key(output: Path, name: str) -> str | None:
 
 def _record(output: Path, name: str) -> dict[str, Any]:
     try:
-        record = json.loads(record_path(output, name).read_text(encoding="utf-8"))
+        record = json.loads(video_record(output, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -69,7 +64,7 @@ def write_results(
         FaceReconError: something cannot be written.
     """
     started = time.perf_counter()
-    record_path(output, name).unlink(missing_ok=True)
+    video_record(output, name).unlink(missing_ok=True)
     performance = job.perform()
     for file in existing_files(output, name, _FOLDERS):
         file.unlink(missing_ok=True)
@@ -92,7 +87,7 @@ def write_results(
         "model_versions": versions,
         "seconds": round(time.perf_counter() - started, 3),
     }
-    write_json(record_path(output, name), record)
+    write_json(video_record(output, name), record)
     job.finish()
     return record
 

@@ -142,3 +142,16 @@ def test_names_alike_or_long_or_no_text_are_all_there(source, tmp_path, encoder)
     assert len(list((tmp_path / "out" / "clusters" / "person_000").glob("*.jpg"))) == 3 + len(photos) + 1  # and their sheet
     with open(tmp_path / "out" / "clusters.csv", newline="", encoding="utf-8") as table:
         assert "gr\\udcfcn.png" in table.read()
+
+
+@pytest.mark.parametrize("command, table", [("cluster", "clusters.csv"), ("embed", "embeddings.parquet")])
+def test_a_photo_that_was_thrown_away_with_its_files_is_left_out(source, tmp_path, encoder, command, table):
+    out = tmp_path / "out"
+    (source / "empty.png").unlink()
+    call(command, str(source), "-o", str(out))
+    (source / "red0.png").unlink()
+    for file in (*out.glob("embeddings/red0*"), *out.glob("crops/red0*")):
+        file.unlink()
+    before = (out / table).read_bytes()
+    assert call(command, str(source), "-o", str(out)).exit_code == 0
+    assert b"red0" in before and b"red0" not in (out / table).read_bytes()

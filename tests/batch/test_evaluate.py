@@ -66,6 +66,17 @@ def test_missing_data_is_one_sentence(tmp_path: Path) -> None:
     assert code == 1 and "called after its dataset" in said
 
 
+@pytest.mark.parametrize(
+    "name, sentence", [("shape", "There is no"), ("groups", "holds no photos"), ("skin", "nothing in"), ("parsing", "could not be measured: There is no")]
+)
+def test_an_empty_folder_is_one_sentence(tmp_path: Path, name: str, sentence: str) -> None:
+    (tmp_path / "in").mkdir()
+    result = CliRunner().invoke(batch.main.app, ["evaluate", name, "--data", str(tmp_path / "in"), "-o", str(tmp_path / "out")])
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit), said
+    assert sentence in said and "Error" not in said and not list((tmp_path / "out").iterdir())
+
+
 def test_the_head_is_measured(tmp_path: Path) -> None:
     assert call("head", "-o", tmp_path / "out", "--quiet") == (0, "")
     assert json.loads((tmp_path / "out/head.json").read_text())["file_mb"] < 6

@@ -87,6 +87,19 @@ def test_links_that_leave_the_folder_are_marked(tmp_path: Path) -> None:
     assert [photo.refusal is not None for photo in find_photos(root, tmp_path / "out")] == [False, True, False]
 
 
+def test_linked_folders_that_lead_out_are_failures(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.jpg").write_bytes(b"x")
+    names(root, ["a.jpg", "album/b.jpg"])
+    for link, target in (("linked", elsewhere), ("album/again", root / "album"), (".hidden", elsewhere)):
+        (root / link).symlink_to(target)
+    listing = find_photos(root, tmp_path / "out", recursive=True)
+    refused = {photo.relative: photo.refusal for photo in listing}
+    assert refused == {"a.jpg": None, "album/b.jpg": None, "linked": "It is a link that leads out of the input folder."}
+    assert listing.count() == 3 and len(list(find_photos(root, tmp_path / "out"))) == 1  # nobody asked for folders
+
+
 def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that may not be listed, also where the tests run as root."""
     scandir = os.scandir
@@ -111,11 +124,19 @@ def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch
     assert len(list(find_photos(root, tmp_path / "out"))) == 2  # nobody asked for it
 
 
-def test_an_input_that_cannot_be_listed_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_at_a_url_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names(tmp_path / "in", ["a.jpg", "album/b.jpg"])
+    close(tmp_path / "in" / "album", monkeypatch)
+    photos = {photo.relative: photo.refusal for photo in find_photos(f"file://{tmp_path}/in", tmp_path / "out", True)}
+    assert set(photos) == {"a.jpg", "album"} and "Permission denied" in photos["album"]
+
+
+@pytest.mark.parametrize("protocol", ["", "file://"])
+def test_an_input_that_cannot_be_listed_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
     names(tmp_path / "in", ["a.jpg"])
     close(tmp_path / "in", monkeypatch)
-    with pytest.raises(FaceReconError, match="in cannot be read: Permission denied.$"):
-        find_photos(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(FaceReconError, match="in cannot be read: .*Permission denied.*$"):
+        find_photos(f"{protocol}{tmp_path}/in", tmp_path / "out")
 
 
 def pack(tar: Path, members: dict[str, bytes]) -> bytes:
@@ -132,9 +153,10 @@ def test_a_tar_beside_the_folder_it_came_from(tmp_path: Path) -> None:
     root = tmp_path / "in"
     for tar in ("a.tar", "B.tar", "c.tar"):
         pack(root / tar, {"x.jpg": b"1", "._x.jpg": b"left by another system"})
-    found = names(root, ["a/x.jpg", "b/x.jpg"])
-    assert set(found) == {"a/x.jpg", "b/x.jpg", "a.tar/x.jpg", "B.tar/x.jpg", "c.tar/x.jpg"}
-    assert len({name.casefold() for name in found.values()}) == 5 and found["c.tar/x.jpg"] == "c/x"
+    found = names(root, ["a/x.jpg", "a/deep/y.jpg", "b/x.jpg"])
+    assert set(found) == {"a/x.jpg", "a/deep/y.jpg", "b/x.jpg", "a.tar/x.jpg", "B.tar/x.jpg", "c.tar/x.jpg"}
+    assert len({name.casefold() for name in found.values()}) == 6 and found["c.tar/x.jpg"] == "c/x"
+    assert {photo.relative: photo.name for photo in find_photos(f"file://{root}", tmp_path / "out", True)} == found
 
 
 def test_a_tar_that_is_cut_off_is_a_failure_beside_its_first_photos(tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def test_the_table_may_be_called_after_the_photos(folder: Path) -> None:
     assert (folder / "photos.csv").is_file() and (folder / "photos.csv.state" / "manifest.jsonl").is_file()
 
 
+def test_another_kind_of_table_is_refused(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["label", str(folder / "photos"), "--output", str(folder / "people.tsv")])
+    assert result.exit_code == 2 and "people.csv" in result.output and not (folder / "people.tsv").exists()
+
+
 def test_a_name_that_is_no_text_costs_no_table(folder: Path) -> None:
     os.rename(folder / "photos" / "0.png", os.fsencode(folder / "photos") + b"/caf\xe9.png")
     assert run(folder).exit_code == 0

@@ -100,6 +100,11 @@ def test_options_out_of_range_are_explained(command, options: list[str], sentenc
     assert code == 2 and sentence in said and not command.output.exists()
 
 
+def test_help_says_that_there_may_be_no_files() -> None:
+    said = CliRunner().invoke(batch.main.app, ["run", "--help"], env={"COLUMNS": "300"}).output
+    assert "dense; or none." in said and "turntable; or none." in said
+
+
 def test_words_that_move_nothing_are_named(command) -> None:
     code, said = command("reconstruct", "--images", "none", "--ethnicity", "Klingon")
     assert code == 0 and "note" in said and "klingon" in said.lower()

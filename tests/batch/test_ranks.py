@@ -11,10 +11,13 @@ import pytest
 from PIL import Image as PillowImage
 
 from batch.jobs import run_photos
-from batch.place import Place, need_one_machine
+from batch.manifest import Manifest, Record
+from batch.photo_task import RESTORATION, PhotoTask, Settings
+from batch.place import MANIFEST, Place, need_one_machine
 from batch.ranks import Ranks
 from facerecon.types import FaceReconError
 from tests.batch.test_kill import tree
+from tests.batch.tiny_run import make_reconstructor
 from tests.fakes import make_photo
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +48,18 @@ def test_two_launched_processes_leave_what_one_leaves(tmp_path: Path) -> None:
     assert sorted(filter(None, names)) == [f"p{seed}" for seed in range(7)]
     again = launch(0, source, tmp_path / "two", *options)
     assert again.returncode == 0 and '"skipped": 7' in again.stdout.splitlines()[-1]
+
+
+def test_who_comes_late_leaves_the_manifest_of_a_url_to_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    place, waited = Place(f"file://{tmp_path}/out"), []  # where the first process has put nothing yet
+    Manifest(place.home / MANIFEST, shared=True).append([Record("a", "a.png", "done", (RESTORATION,), "its bytes", "settings")])
+    monkeypatch.setattr(Ranks, "wait", lambda ranks: waited.append(ranks))
+    task = PhotoTask(Settings(stages=(RESTORATION,)), make=make_reconstructor)
+    run_photos(task, [], place, lambda *_: None, ranks=Ranks(rank=1, world=2))
+    assert waited
+    assert [record.input for record in Manifest(place.home / MANIFEST).newest()] == ["a.png"]
+    assert (tmp_path / "out" / MANIFEST).is_file()
 
 
 def test_shares_are_disjoint_and_whole() -> None:

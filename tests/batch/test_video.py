@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import batch.photo_task
 import batch.video
 from batch.main import app
 from batch.manifest import Manifest, Record
 from facerecon.video.reading import read_info
-from tests.batch import tiny_video
+from facerecon.images import save_image
+from tests.batch import tiny_run, tiny_video
 from tests.batch.test_kill import without_seconds
+from tests.fakes import make_photo
 from tests.video.clips import SIZE, stroll, write_clip
 
 FRAMES = 18
@@ -126,3 +129,28 @@ def test_a_video_called_like_a_photo_does_not_replace_its_heads(clip, tmp_path):
     refused = run(clip, "--output", tmp_path)
     assert refused.exit_code == 1 and "a photo called talk" in " ".join(refused.output.split())
     assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == b"of a photo"
+
+
+def test_a_photo_called_like_a_video_does_not_replace_its_heads(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", tiny_run.make_reconstructor)
+    for name in ("talk", "other"):
+        save_image(tmp_path / "in" / f"{name}.png", make_photo())
+    assert run(clip, "-o", tmp_path / "out").exit_code == 0
+    before = files(tmp_path / "out")
+    command = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--num-workers", "0", "--images", "none"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 1 and "heads of a video called talk" in " ".join(result.output.split())
+        assert {name: content for name, content in files(tmp_path / "out").items() if name in before} == before
+    assert (tmp_path / "out" / "heads" / "other_00.glb").is_file()
+    assert CliRunner().invoke(app, ["restore", *command[1:-2]]).exit_code == 0  # which writes no heads
+    (tmp_path / "out" / "videos" / "talk.json").unlink()
+    assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def test_export_leaves_the_performance_in_the_heads_of_a_video(clip, tmp_path):
+    assert run(clip, "-o", tmp_path).exit_code == 0
+    animated = (tmp_path / "heads" / "talk_00.glb").read_bytes()
+    assert CliRunner().invoke(app, ["export", str(tmp_path), "--formats", "glb,ply"]).exit_code == 0
+    assert (tmp_path / "heads" / "talk_00.ply").is_file()
+    assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == animated

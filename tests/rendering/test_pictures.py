@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from types import SimpleNamespace
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from facerecon.images import ImageError
 from facerecon.rendering import uniform_light
 from facerecon.rendering.pictures import MODES, framing, overlay_head, render_head, render_layer
 from facerecon.rendering.turntable import turn, turntable_frames, write_video
@@ -147,7 +149,29 @@ def test_turntable_video_plays_back(ball, tmp_path):
 def test_no_frames_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(VideoError, match="turn.mp4"):
         write_video(tmp_path / "turn.mp4", [])
-    assert not list(tmp_path.iterdir())
+
+
+class SilentWriter:
+    """What OpenCV's writer is on a full disk, noticed at once or later."""
+
+    def __init__(self, opened: bool) -> None:
+        self.opened = opened
+
+    def isOpened(self) -> bool:
+        return self.opened
+
+    def write(self, frame: np.ndarray) -> None: ...
+
+    def release(self) -> None: ...
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_full_disk_leaves_no_video_and_is_said(tmp_path, monkeypatch, opened):
+    (tmp_path / ".part-turn.mp4").symlink_to("/dev/full")  # where it is written before it takes its name
+    monkeypatch.setattr(cv2, "VideoWriter", lambda *_: SilentWriter(opened))
+    with pytest.raises(ImageError, match="turn.mp4 cannot be written: No space left") as raised:
+        write_video(tmp_path / "turn.mp4", [np.zeros((64, 64, 3), np.uint8)] * 4)
+    assert raised.value.__cause__.errno == errno.ENOSPC and not (tmp_path / "turn.mp4").exists()
 
 
 def test_normal_map_bends_what_is_drawn(ball):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from facerecon.types import FaceReconError
 from train.checkpointing import cosine_lr, load_checkpoint, random_state, save_checkpoint, whole_checkpoints
 
 
@@ -31,18 +32,18 @@ def test_only_the_newest_stay_and_half_written_ones_do_not_count(tmp_path):
     (tmp_path / ".step_00000050.1").mkdir()
     assert names(tmp_path) == ["step_00000020", "step_00000030"]
     assert load_checkpoint(tmp_path, "latest")["value"] == 30
-    assert load_checkpoint(tmp_path, str(tmp_path / "step_00000020"))["step"] == 20
-    with pytest.raises(FileNotFoundError, match="step_00000040"):
+    assert load_checkpoint(tmp_path / "elsewhere", str(tmp_path / "step_00000020"))["step"] == 20
+    with pytest.raises(FaceReconError, match="no whole checkpoint in .*step_00000040"):
         load_checkpoint(tmp_path, str(tmp_path / "step_00000040"))
 
 
-def test_a_run_that_begins_anew_keeps_its_own_checkpoints(tmp_path):
-    for step in (400, 500):
-        save_checkpoint(tmp_path, step, {"run": "older"})
-    save_checkpoint(tmp_path, 100, {"run": "new"})
-    assert load_checkpoint(tmp_path, "latest")["run"] == "new"
-    save_checkpoint(tmp_path, 200, {"run": "new"})
-    assert names(tmp_path) == ["step_00000100", "step_00000200"]
+@pytest.mark.parametrize("resume", [None, "step_00000020"])
+def test_later_checkpoints_of_another_run_are_not_mixed_in(tmp_path, resume):
+    """The new run's would be pruned as older ones, and the next ``latest`` would be the old run's."""
+    for step in (20, 30):
+        save_checkpoint(tmp_path, step, {})
+    with pytest.raises(FaceReconError, match="earlier run: go on with --resume latest, or give another --output"):
+        load_checkpoint(tmp_path, resume and str(tmp_path / resume))
 
 
 def test_nothing_to_resume_is_a_new_run(tmp_path):

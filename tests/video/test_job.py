@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,5 +166,18 @@ def test_no_face_and_no_video_are_one_sentence(tmp_path):
     empty = write_clip(tmp_path / "sky.mp4", [np.full((*SIZE, 3), 90, np.uint8)] * 4)
     with pytest.raises(NoFaceError, match="No face was found in the video"):
         VideoJob(make_pipeline(), empty, tmp_path / "work", SETTINGS, "key").perform()
-    with pytest.raises(FaceReconError, match="There is no video"):
-        VideoJob(make_pipeline(), tmp_path / "none.mp4", tmp_path / "work", SETTINGS, "key")
+    (tmp_path / "nothing.mp4").touch()
+    for name, sentence in (("none.mp4", "There is no video"), ("nothing.mp4", "nothing.mp4 is empty"), ("", "is a folder")):
+        with pytest.raises(FaceReconError, match=sentence):
+            VideoJob(make_pipeline(), tmp_path / name, tmp_path / "work", SETTINGS, "key")
+
+
+def test_a_video_that_was_cut_off_is_said(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("facerecon"), "propagate", True)  # the command line turns it off
+    whole = write_clip(tmp_path / "whole.mkv", stroll(40), sound=None)
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    plain = replace(SETTINGS, wishes=Wishes(restore=False), layout=Layout(False, False, False))
+    for name in ("whole", "cut"):
+        job = VideoJob(make_pipeline(), tmp_path / f"{name}.mkv", tmp_path / name, plain, "key")
+        job.perform()
+    assert set(caplog.messages) == {f"cut.mkv says that it has about 40 frames; {job.frames_done} could be read."}

@@ -15,6 +15,7 @@ from facerecon.head import HeadModel
 from facerecon.reconstruction.appearance import SHIPPED, write
 from facerecon.reconstruction.texture_atlas import TextureAtlas, atlas_of
 from train.appearance import sources, surface
+from train.command_line import command
 
 SIZE = 1024
 OCCLUSION_STRENGTHS = {"skin": 0.30, "mouth": 0.6, "tongue": 0.4, "teeth": 0.25, "gums": 0.4}
@@ -146,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -165,11 +165,14 @@ def open_dataset(layout: str, path: Path) -> FacePack:
     """A dataset by the name of its layout.
 
     Raises:
-        FaceReconError: unknown layout, no such path, or a list that the layout needs is missing.
+        FaceReconError: unknown layout, no such path, no photo there, or a list that the layout needs is missing.
     """
     if layout not in LAYOUTS:
         raise FaceReconError(f"There is no dataset layout called {layout!r}: use {', '.join(LAYOUTS)}.")
-    return LAYOUTS[layout](path)
+    pack = LAYOUTS[layout](path)
+    if not pack.names:
+        raise FaceReconError(f"The dataset {path} holds no photos in the layout of {layout}.")
+    return pack
 
 
 def utkface_labels(name: str) -> FaceLabels:

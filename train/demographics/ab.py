@@ -29,6 +29,7 @@ from facerecon.reconstruction.fusion import in_numbers, reconcile
 from facerecon.reconstruction.reconstructor import BATCH, TEMPLATE, HeadReconstructor
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Image
+from train.command_line import command
 from train.demographics.evaluate import interval
 from train.landmarks.data import to_unit
 
@@ -127,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -25,6 +25,7 @@ from facerecon.images import load_image
 from facerecon.metrics import psnr
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import Demographics, Face, Image, RestorationExtras
+from train.command_line import command
 from train.data.layouts import utkface_labels
 from train.demographics.evaluate import interval
 from train.restoration.evaluate import LEVELS, Sample, read_samples
@@ -115,4 +116,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from facerecon.faces.align import mirror_matrix
+from facerecon.types import FaceReconError
 from train.demographics.prepare import MARGIN, SIZE
 from train.landmarks.augment import damage, jittered_matrix
 
@@ -46,6 +47,9 @@ class Faces:
         folders: each with ``images.npy`` and ``labels.npz``.
         most: faces on whose landmarks the labeller disagreed more than this, in sizes of the face, are left out.
         limit: at most this many faces of each folder.
+
+    Raises:
+        FaceReconError: none is left.
     """
 
     def __init__(self, folders: list[Path], most: float = 0.06, limit: int | None = None) -> None:
@@ -57,6 +61,8 @@ class Faces:
             tables.append({k: v[keep] for k, v in table.items()})
         table = {k: np.concatenate([t[k] for t in tables]) for k in tables[0]}
         self.images = np.concatenate(images)
+        if not len(self.images):
+            raise FaceReconError(f"In {', '.join(map(str, folders))} there is no face on whose landmarks the labeller agreed with itself.")
         self.is_fairface = table["fairface"].astype(bool)
         self.labels = Labels(
             torch.from_numpy(np.stack((table["youngest"], table["oldest"]), 1).astype(np.float32)),

@@ -20,6 +20,7 @@ from facerecon.demographics.categories import FAIRFACE_AGES
 from facerecon.demographics.estimator import DemographicsEstimate, DemographicsEstimator
 from facerecon.demographics.labels import RACE_SYSTEMS
 from facerecon.types import Face
+from train.command_line import command
 from train.data import open_dataset
 from train.data.packs import FaceLabels
 
@@ -183,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -15,6 +15,7 @@ import torch
 
 from facerecon.demographics import checkpoint
 from facerecon.demographics.network import DemographicsNetwork, NetworkConfig, fold
+from train.command_line import command
 from train.demographics.calibrate import held_out_logits, summary, temperatures
 from train.demographics.data import Faces
 
@@ -45,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -21,6 +21,7 @@ from rich.progress import track
 from facerecon.demographics.categories import FAIRFACE_RACES, UTKFACE_RACES
 from facerecon.demographics.crops import crop_matrix
 from facerecon.faces.align import points_from_landmarks, warp
+from train.command_line import command
 from train.data import open_dataset
 from train.data.packs import FaceLabels
 from train.landmarks.label import Labeller
@@ -82,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from facerecon.demographics.network import DemographicsNetwork
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.demographics.calibrate import held_out_logits, summary
 from train.demographics.config import CONFIGS, TrainConfig
 from train.demographics.data import Batches, Faces
@@ -173,4 +174,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

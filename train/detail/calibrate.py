@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from facerecon.checkpoints import load_network
 from facerecon.reconstruction.detail_network import DetailConfig, DetailNetwork
+from train.command_line import command
 from train.detail.data import Unwrapped
 from train.detail.objective import see_photo, unexplained
 
@@ -63,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

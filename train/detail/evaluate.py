@@ -24,6 +24,7 @@ from facerecon.images import load_image
 from facerecon.reconstruction.detail import Detailer
 from facerecon.reconstruction.detail_network import look, slopes
 from facerecon.types import FaceReconError
+from train.command_line import command
 from train.detail.data import Unwrapped
 from train.detail.objective import give_relief, log_brightness, see_photo, unexplained
 from train.detail.prepare import Unwrapper, landmark_texels, packed
@@ -157,4 +158,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

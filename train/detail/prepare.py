@@ -27,6 +27,7 @@ from facerecon.reconstruction.texture_completion import accept
 from facerecon.reconstruction.texture_projection import project_photo
 from facerecon.reconstruction.texture_tone import measure_tone
 from facerecon.types import Face, Image
+from train.command_line import command
 from train.data import open_dataset
 from train.identity.prepare import PACKS, age_of, find_points
 
@@ -142,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

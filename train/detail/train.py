@@ -16,6 +16,7 @@ from torch import Tensor
 
 from facerecon.reconstruction.detail_network import DetailNetwork
 from train.checkpointing import save_weights
+from train.command_line import command
 from train.detail.config import CONFIGS
 from train.detail.data import DetailBatches
 from train.detail.objective import Objective
@@ -61,4 +62,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

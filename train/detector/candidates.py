@@ -30,6 +30,7 @@ from facerecon.faces.center import CenterDetector
 from facerecon.faces.landmarker import TEMPLATE, FaceLandmarker
 from facerecon.faces.views import Candidates
 from facerecon.types import FaceReconError, Image
+from train.command_line import command
 from train.detector.config import CONFIGS
 from train.detector.data import composed_side, photographed
 from train.detector.export import ALONE, FOUND, is_face
@@ -154,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -29,6 +29,7 @@ from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.faces.landmarker import FaceLandmarker
 from facerecon.faces.refined import RefinedDetector
 from facerecon.types import Face, Image
+from train.command_line import command
 from train.detector.export import FOUND
 from train.landmarks.data import read_image
 
@@ -186,4 +187,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

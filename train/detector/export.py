@@ -24,6 +24,8 @@ from facerecon.faces.center import CenterDetector, build, logit
 from facerecon.faces.center_network import CenterNetwork
 from facerecon.faces.views import Candidates
 from facerecon.quantization import compress
+from facerecon.types import FaceReconError
+from train.command_line import command
 from train.detector.config import CONFIGS
 from train.detector.photograph import photograph
 from train.detector.scenes import Composer, Scene
@@ -46,14 +48,21 @@ def trained_network(path: Path) -> tuple[CenterNetwork, dict]:
 
 
 def calibrate(network: CenterNetwork, composer: Composer, scenes: int) -> tuple[float, float]:
-    """Slope and shift of the confidence's logit, from so many scenes and as many without a face."""
+    """Slope and shift of the confidence's logit, from so many scenes and as many without a face.
+
+    Raises:
+        FaceReconError: nothing was taken for a face.
+    """
     detector, rng = CenterDetector(network, threshold=0.02, min_face=8), np.random.default_rng(SEED)
 
     def judged(composer: Composer) -> list[tuple[float, bool]]:
         scene = composer.scene(rng)
         return list(_judged(scene, detector.look([photograph(scene.image, rng)], [8.0])[0]))
 
-    logits, true = np.array([pair for _ in range(scenes) for pair in judged(composer)]).T
+    pairs = [pair for _ in range(scenes) for pair in judged(composer)]
+    if not pairs:
+        raise FaceReconError(f"In {scenes} scenes the detector took nothing for a face: train it longer, or give more --scenes.")
+    logits, true = np.array(pairs).T
     without = Composer(composer.faces, composer.backgrounds, composer.size, {"empty": 1.0})
     highest = [max((logit for logit, _ in judged(without)), default=-20.0) for _ in range(scenes)]
     slope = _platt(logits, true)
@@ -128,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -20,6 +20,7 @@ from rich.progress import track
 from facerecon.faces.center import CenterDetector, landmark_evidence, logit
 from facerecon.faces.landmarker import FaceLandmarker, relative_error
 from facerecon.faces.views import Candidates
+from train.command_line import command
 from train.detector.candidates import APART, LIKELY, SCENES, composed_scene, empty_half
 from train.detector.export import THRESHOLD, is_face, logistic
 from train.detector.scenes import Composer, Scene
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -24,6 +24,7 @@ from rich.progress import track
 from facerecon.faces.align import warp
 from facerecon.faces.detect import FaceDetector, create_detector
 from facerecon.types import FaceReconError, Image
+from train.command_line import command
 from train.detector.boxes import face_box
 from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import read_image, read_landmarks
@@ -189,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

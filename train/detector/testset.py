@@ -27,6 +27,7 @@ from facerecon.demographics.labels import RACE_SYSTEMS
 from facerecon.faces.align import transform_points
 from facerecon.faces.detect import create_detector
 from facerecon.types import Image
+from train.command_line import command
 from train.detector.boxes import face_box, five_points
 from train.detector.coverings import cover_face
 from train.detector.decoys import add_decoy
@@ -181,4 +182,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

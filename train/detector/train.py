@@ -21,6 +21,7 @@ from facerecon.checkpoints import load_network
 from facerecon.faces.center import NAME, build
 from facerecon.faces.center_network import CenterNetwork, patches_of
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.detector.config import CONFIGS, TrainConfig
 from train.detector.data import SceneBatches
 from train.detector.losses import detection_losses
@@ -120,4 +121,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

@@ -18,6 +18,7 @@ from facerecon.demographics import ANCESTRIES
 from facerecon.head import storage
 from facerecon.head.labels import ARKIT_EXPRESSIONS
 from facerecon.metrics.geometry import umeyama
+from train.command_line import command
 from train.head import atlas, demographics, expressions, eyelids, identity, landmarks, regions, rig
 from train.head.ict import IctModel, read_ict
 from train.head.lips import TOUCH, fit_mouth, lip_seal, lip_side
@@ -239,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

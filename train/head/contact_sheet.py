@@ -17,6 +17,7 @@ from facerecon.head.skinning import rotation_matrices
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.rendering.pictures import BACKGROUND, render_head, studio_light
 from facerecon.types import Image
+from train.command_line import command
 
 CELL = 220
 CAPTION = 16
@@ -125,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

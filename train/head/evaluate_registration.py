@@ -21,6 +21,7 @@ from facerecon.head import HeadModel
 from facerecon.metrics.geometry import umeyama
 from facerecon.metrics.surfaces import SurfaceFinder
 from facerecon.rendering import mesh_normals
+from train.command_line import command
 from train.head.scan_fitting import RegisteredHead, Scan, ScanFitter
 from train.reconstruction.people import euler, sample_person
 
@@ -136,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -19,6 +19,7 @@ from rich.progress import track
 
 from facerecon.head import HeadModel
 from facerecon.types import FaceReconError
+from train.command_line import command
 from train.data.scan_sets import SCAN_LAYOUTS, ScannedPerson, read_scan, scanned_people
 from train.head.scan_fitting import RegisteredHead, Scan, ScanFitter
 
@@ -72,4 +73,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

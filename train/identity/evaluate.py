@@ -23,6 +23,7 @@ from facerecon.identity import IdentityEncoder, similarity
 from facerecon.identity.storage import load_network
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Image
+from train.command_line import command
 from train.data import open_dataset
 from train.identity.prepare import find_points
 
@@ -139,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

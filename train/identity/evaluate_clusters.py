@@ -23,6 +23,7 @@ import torch
 from facerecon.identity import Clusters, ClusterSettings, IdentityEncoder, cluster
 from facerecon.identity.clustering import pairwise_scores
 from facerecon.identity.storage import load_network
+from train.command_line import command
 from train.data import open_dataset
 from train.identity.evaluate import aligned
 
@@ -103,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

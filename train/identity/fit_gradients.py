@@ -20,6 +20,7 @@ from torch import Tensor
 from facerecon.identity.gradients import GradientHistograms, mirrored_order
 from facerecon.identity.network import IdentityNetwork
 from facerecon.identity.storage import load_network, save_network
+from train.command_line import command
 from train.identity.data import Faces
 from train.identity.prepare import CROP, STORED
 
@@ -116,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

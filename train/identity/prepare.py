@@ -21,6 +21,7 @@ from facerecon.demographics import RACES
 from facerecon.faces.align import similarity_from_points, warp
 from facerecon.faces.mtcnn import MtcnnCascade
 from facerecon.types import Image
+from train.command_line import command
 from train.data import open_dataset
 from train.data.packs import FaceLabels
 
@@ -142,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from facerecon.identity.network import IdentityConfig, IdentityNetwork
 from facerecon.identity.storage import save_network
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.identity.data import Batch, Faces, PeopleBatches
 from train.identity.losses import Attributes, Contrast, CosFace
 from train.precision import MasterAdamW, to_bfloat16
@@ -171,4 +172,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

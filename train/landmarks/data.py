@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.restoration.degradations import degrade, random_level
-from facerecon.types import Face, Image
+from facerecon.types import Face, FaceReconError, Image
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.turned import frontality
 
@@ -31,8 +31,15 @@ def read_landmarks(path: Path, points: int = 68) -> dict[str, np.ndarray]:
 
 
 def read_image(path: Path) -> Image:
-    """One photo, (H, W, 3) uint8 RGB."""
-    return np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1])
+    """One photo, (H, W, 3) uint8 RGB.
+
+    Raises:
+        FaceReconError: it is not there, or no picture.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FaceReconError(f"{path} is not there, or is no picture that can be read.")
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 class Chances:

@@ -31,6 +31,7 @@ from facerecon.faces.mouth import lip_gap
 from facerecon.metrics.landmarks import landmark_nme
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Face, Image
+from train.command_line import command
 from train.landmarks.data import face_of, read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX, Labeller
 from train.landmarks.packs import Framing
@@ -269,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

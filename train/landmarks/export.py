@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from facerecon.quantization import compress
 from facerecon.faces.landmark_network import LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import NAME
+from train.command_line import command
 
 
 def export(weights: Path, output: Path, config: LandmarkerConfig = LandmarkerConfig()) -> Path:
@@ -38,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

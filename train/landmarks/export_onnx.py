@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from facerecon.faces.landmark_network import LandmarkerNetwork
 from facerecon.faces.landmarker import FaceLandmarker
 from facerecon.onnx_files import open_session, write_onnx
+from train.command_line import command
 
 SAME = 1e-3  # pixels of the crop
 
@@ -67,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from facerecon.faces.align import MIRROR_68, mirror_matrix, points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.types import Image
+from train.command_line import command
 from train.landmarks.annotators import Annotator, LandmarkAnnotator
 from train.landmarks.data import TEMPLATE, read_image, read_landmarks, to_unit
 from train.landmarks.network import LandmarkNetwork
@@ -116,7 +117,7 @@ def pack_all(root: Path, labeller: Annotator, output: Path, most: float, skip: t
     images.flush()
     columns = {name: np.array([row[i] for row in rows]) for i, name in enumerate(FIELDS)}
     np.savez(output / "labels.npz", **columns)
-    return {pack: int((columns["pack"] == pack).sum()) for pack in sorted(set(columns["pack"]))}
+    return {str(pack): int((columns["pack"] == pack).sum()) for pack in sorted(set(columns["pack"]))}
 
 
 def main() -> None:
@@ -135,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

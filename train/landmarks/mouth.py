@@ -31,6 +31,7 @@ from facerecon.faces.mouth import NAME, MouthConfig, MouthNetwork, MouthReader, 
 from facerecon.quantization import compress
 from facerecon.types import Image
 from train.checkpointing import cosine_lr
+from train.command_line import command
 from train.landmarks.augment import damage, jittered_matrix
 from train.landmarks.data import read_image
 
@@ -197,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

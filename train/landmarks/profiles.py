@@ -29,6 +29,7 @@ from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering import interpolate, pixel_vertices, rasterize
 from facerecon.rendering.pictures import vertices_in_camera
 from facerecon.types import FaceReconError, HeadParameters, Image
+from train.command_line import command
 from train.landmarks.data import face_of
 from train.landmarks.turned import frontality
 
@@ -228,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from facerecon.faces.landmark_network import LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import TEMPLATE as LANDMARKER_TEMPLATE
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.landmarks.data import TEMPLATE, Crops, LandmarkBatches, Photos, empty_pictures, stream, to_unit
 from train.landmarks.network import LandmarkNetwork
 from train.landmarks.objective import distance_and_spread, huber
@@ -97,7 +98,7 @@ def train(args: argparse.Namespace) -> None:
         done = step + 1
         if step % 20 == 0:
             rate = (step - first + 1) * args.batch / (time.monotonic() - began)
-            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            values = {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             keep(output, done, spent + time.monotonic() - began, optimizer, network)
@@ -153,4 +154,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

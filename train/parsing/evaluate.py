@@ -29,6 +29,7 @@ from facerecon.faces.parsing import FaceParser
 from facerecon.images import load_image, save_image
 from facerecon.restoration.degradations import degrade
 from facerecon.types import Image
+from train.command_line import command
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX
 from train.parsing.data import held_out, stored_to_crop
@@ -154,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

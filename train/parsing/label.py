@@ -19,6 +19,7 @@ import torch
 from facerecon.faces.align import invert, mirror_matrix, warp
 from facerecon.faces.masks import CLASSES
 from facerecon.faces.parsing import FaceParser
+from train.command_line import command
 from train.parsing.data import stored_to_crop
 from train.parsing.labels import HAIR, OTHER, UNSEEN, only
 from train.parsing.synthetic import STORED
@@ -122,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

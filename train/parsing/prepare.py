@@ -20,6 +20,7 @@ from rich.progress import track
 from facerecon.faces.align import points_from_landmarks, similarity_from_points, transform_points, warp
 from facerecon.faces.landmarker import FaceLandmarker
 from facerecon.faces.parsing import TEMPLATE
+from train.command_line import command
 from train.landmarks.data import read_image, read_landmarks
 from train.landmarks.label import YTF_SHIFT_PX
 from train.landmarks.packs import FRAMINGS, photos
@@ -97,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

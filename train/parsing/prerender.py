@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from facerecon.head import HeadModel
+from train.command_line import command
 from train.parsing.synthetic import STORED, LabelledFaces
 from train.parsing.wigs import Wigs
 from train.reconstruction.appearance import Assets
@@ -56,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -17,6 +17,7 @@ from facerecon.checkpoints import load_network
 from facerecon.faces.parsing import NAME
 from facerecon.faces.parsing_network import ParserConfig, ParserNetwork
 from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint, save_weights
+from train.command_line import command
 from train.landmarks.data import stream, to_unit
 from train.parsing.data import ParsingBatches, read_photos, read_renders
 from train.parsing.objective import partial_cross_entropy
@@ -71,7 +72,7 @@ def train(args: argparse.Namespace) -> Path:
         done = step + 1
         if step % 20 == 0:
             rate = (done - first) * args.batch / (time.monotonic() - began)
-            values = {name: float(value) for name, value in {"loss": loss, **parts}.items()}
+            values = {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
             log.tell(step, f"{progress:.1%} {rate:.0f}/s", values)
         if time.monotonic() - saved > args.save_seconds:
             save_checkpoint(output, done, {"optimizer": optimizer.state_dict(), "spent": spent + time.monotonic() - began})
@@ -108,4 +109,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(train(parse()))
+    print(command(lambda: train(parse())))

@@ -27,6 +27,7 @@ from facerecon.metrics.landmarks import interocular_nme, landmark_nme
 from facerecon.reconstruction.camera import yaw_of
 from facerecon.reconstruction.reconstructor import BATCH, TEMPLATE, HeadReconstructor
 from facerecon.types import Face, Image
+from train.command_line import command
 from train.landmarks.data import read_image, read_landmarks, to_unit
 
 # Side of the "reconstruction" crop in sides of the photo, for a face that no detector found.
@@ -176,4 +177,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

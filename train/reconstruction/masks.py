@@ -15,6 +15,7 @@ from rich.progress import track
 
 from facerecon.faces.align import points_from_landmarks
 from facerecon.faces.parsing import FaceParser
+from train.command_line import command
 
 FILE = "skin.npy"
 BATCH = 256
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -15,6 +15,7 @@ import numpy as np
 from facerecon.images import save_image
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.types import Image
+from train.command_line import command
 from train.data.packs import FacePack
 from train.reconstruction.evaluate import find_faces
 
@@ -78,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -20,6 +20,7 @@ from rich.progress import track
 
 from facerecon.head import HeadModel
 from facerecon.types import FaceReconError
+from train.command_line import command
 from train.reconstruction.appearance import Assets
 from train.reconstruction.synthetic import SyntheticFace, SyntheticFaces
 
@@ -114,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

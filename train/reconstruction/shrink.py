@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from facerecon.checkpoints import checkpoint_version
 from facerecon.quantization import compress, expand
 from facerecon.reconstruction.metric_shape import ROUNDED_FROM
+from train.command_line import command
 
 COARSE = {"reconstruction": ("trunk.", "feedback."), "shape": ("",)}
 """By file, beginnings of the names whose convolutions and matrices get 6 bits."""
@@ -49,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -19,6 +19,7 @@ from facerecon.quantization import expand
 from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import save_weights
+from train.command_line import command
 from train.landmarks.data import stream, to_unit
 from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW, to_bfloat16
@@ -96,4 +97,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

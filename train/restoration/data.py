@@ -16,9 +16,9 @@ from facerecon.faces.align import mirror_matrix, similarity_from_points, warp
 from facerecon.restoration.conditioning import condition_vector
 from facerecon.restoration.degradations import LEVEL_SHARES, degrade, fade, old_photo, random_level, scratches, sensor_noise, sepia
 from facerecon.restoration.photo import SURROUNDINGS
-from facerecon.types import Demographics, Image
+from facerecon.types import Demographics, FaceReconError, Image
 from train.data.layouts import open_dataset
-from train.data.packs import FaceLabels
+from train.data.packs import FaceLabels, FacePack
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,15 @@ FFHQ_FRAMING = PackFraming("FFHQ", 1.0, (0.6, 1.35), (0.5, 0.55))
 
 
 def packs_in(root: Path, packs: tuple[PackFraming, ...] | None = None) -> list[tuple[PackFraming, Path]]:
-    """Those of the packs that are in ``root``; where there is none, ``root`` itself as a folder of faces framed as in FFHQ."""
-    return [(f, root / f.name) for f in packs or PACKS if (root / f.name).exists()] or [(FFHQ_FRAMING, root)]
+    """Those of the packs that are in ``root``; where there is none, ``root`` itself as a folder of faces framed as in FFHQ.
+
+    Raises:
+        FaceReconError: there is no image at all.
+    """
+    found = [(f, root / f.name) for f in packs or PACKS if (root / f.name).exists()]
+    if not found and not FacePack(root).names:
+        raise FaceReconError(f"There are no images to train on in {root}: it holds neither faces nor one of {', '.join(f.name for f in packs or PACKS)}.")
+    return found or [(FFHQ_FRAMING, root)]
 
 
 class CleanFaces:
@@ -106,7 +113,7 @@ class CleanFaces:
     cut by them as in use, but for a detector's errors, so that a network learns where eyes and mouths are.
 
     Raises:
-        FileNotFoundError: there is no image at all.
+        FaceReconError: there is no image at all.
     """
 
     def __init__(
@@ -122,8 +129,6 @@ class CleanFaces:
                 self.points.append(known[framing.name][i] if framing.name in known else UNKNOWN)
                 self.conditions.append(condition_vector(stated(pack.labels(i))))
                 weights.append(framing.weight)
-        if not self.images:
-            raise FileNotFoundError(f"There are no images to train on in {root}.")
         self.cumulative = np.cumsum(weights) / np.sum(weights)
 
     def draw(self, rng: np.random.Generator) -> int:

@@ -32,6 +32,7 @@ from facerecon.metrics import psnr, sharpness, ssim
 from facerecon.pipeline import FaceReconstructor, NoFaceError
 from facerecon.restoration.scoring import natural_faces
 from facerecon.types import Image
+from train.command_line import command
 from train.restoration.judges import RIVAL
 from train.restoration.perceptual import FeatureJudge, frechet_distance
 from train.restoration.registration import register
@@ -237,4 +238,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -17,6 +17,8 @@ from facerecon.quantization import compress
 from facerecon.restoration import CONFIGS, CodeFormer, RestorationConfig
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourConfig, ColourNetwork
 from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureConfig, TextureNetwork
+from train.command_line import command
+from train.restoration.train import learned
 
 # What generates, or mends what is ruined, needs its weights less exactly than what has to leave a good photo alone.
 COARSE = ("encoder.", "decoder.", "transforms.", "transformer.", "cleaner.coarse.")
@@ -29,12 +31,15 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     Args:
         weights: folder that the stages wrote to; ``guidance``, ``colour`` and ``texture`` may be missing.
         output: folder that gets a folder for each.
+
+    Raises:
+        FaceReconError: a stage that must not be missing is.
     """
     network = CodeFormer(CONFIGS[config_name])
     guided = weights / "guidance.safetensors"
-    codes = load_file(guided if guided.is_file() else weights / "fidelity.safetensors")
+    codes = learned(weights, "guidance" if guided.is_file() else "fidelity")
     network.load_state_dict({**network.state_dict(), **codes})
-    network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
+    network.cleaner.load_state_dict(learned(weights, "cleaner"))
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
     written = [_write(compress(state, COARSE), network.config, output / "restoration" / "restoration.safetensors")]
@@ -66,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -14,6 +14,7 @@ import numpy as np
 
 from facerecon.restoration import CodeFormer, FaceRestorer
 from facerecon.restoration.onnx import OnnxFaceRestorer, export_onnx, largest_difference
+from train.command_line import command
 
 SAME = 0.5  # grey levels
 
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

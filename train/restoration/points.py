@@ -20,6 +20,7 @@ from facerecon.faces.choose import choose_faces
 from facerecon.faces.detect import FaceDetector
 from facerecon.pipeline import FaceReconstructor
 from facerecon.types import Image
+from train.command_line import command
 from train.data.layouts import open_dataset
 from train.restoration.data import UNKNOWN, PackFraming, packs_in
 
@@ -62,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from facerecon.metrics.naturalness import NaturalSceneModel
 from facerecon.restoration.scoring import QUALITY_FILE
 from facerecon.types import Image
+from train.command_line import command
 from train.data.packs import FacePack
 from train.restoration.data import PACKS
 
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -22,7 +22,9 @@ from facerecon.restoration.codeformer import CodeFormer
 from facerecon.restoration.colouring import COLOUR_CONFIGS, ColourNetwork
 from facerecon.restoration.configuration import CONFIGS
 from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureNetwork
+from facerecon.types import FaceReconError
 from train.checkpointing import load_checkpoint, save_checkpoint
+from train.command_line import command
 from train.landmarks.data import to_unit
 from train.precision import to_bfloat16
 from train.progress import RunLog
@@ -43,15 +45,15 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
         return with_coarse(Cleaner(config), weights), None
     if stage == "texture":
         cleaner = Cleaner(config)
-        cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
+        cleaner.load_state_dict(learned(weights, "cleaner"))
         return TextureNetwork(TEXTURE_CONFIGS[config_name]), cleaner.eval()
     if stage == "codebook":
         return CodebookAutoencoder(config), None
     teacher, network = CodebookAutoencoder(config), CodeFormer(config)
-    previous = load_file(weights / f"{BEGINS_WITH[stage]}.safetensors")
-    teacher.load_state_dict(load_file(weights / "codebook.safetensors"))
+    previous = learned(weights, BEGINS_WITH[stage])
+    teacher.load_state_dict(learned(weights, "codebook"))
     missing, unexpected = network.load_state_dict(previous, strict=False)
-    network.cleaner.load_state_dict(load_file(weights / "cleaner.safetensors"))
+    network.cleaner.load_state_dict(learned(weights, "cleaner"))
     network.cleaner.requires_grad_(False)  # stages of its own
     new = {"transformer": ("transformer.", "transforms."), "guidance": ("transformer.modulation.",)}.get(stage, ())
     allowed = (*new, "cleaner.")
@@ -60,9 +62,21 @@ def build(stage: str, config_name: str, weights: Path | None) -> tuple[nn.Module
     return network, teacher.eval()
 
 
+def learned(weights: Path, stage: str) -> dict[str, torch.Tensor]:
+    """The weights that an earlier stage left.
+
+    Raises:
+        FaceReconError: it was not trained.
+    """
+    file = weights / f"{stage}.safetensors"
+    if not file.is_file():
+        raise FaceReconError(f"There is no {file}: train --stage {stage} first.")
+    return load_file(file)
+
+
 def with_coarse(cleaner: Cleaner, weights: Path) -> Cleaner:
     """A cleaner that begins with what the stage before learned, and keeps it."""
-    cleaner.coarse.load_state_dict(load_file(weights / f"{BEGINS_WITH['cleaner']}.safetensors"))
+    cleaner.coarse.load_state_dict(learned(weights, BEGINS_WITH["cleaner"]))
     cleaner.coarse.requires_grad_(False)
     return cleaner
 
@@ -149,4 +163,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

@@ -27,6 +27,7 @@ from facerecon.metrics.geometry import umeyama, vertex_errors
 from facerecon.metrics.surfaces import chamfer_distance, normal_consistency, sample_surface
 from facerecon.reconstruction.metric_shape import MetricShape, MetricShaper, ShapeCode
 from facerecon.reconstruction.reconstructor import HeadReconstructor
+from train.command_line import command
 from train.shape.agreement import ShapeJudge
 from train.shape.data import load_part
 from train.shape.objective import UNKNOWN, look, with_stated
@@ -187,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

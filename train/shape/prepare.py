@@ -31,6 +31,7 @@ from facerecon.images import ImageError, load_image
 from facerecon.reconstruction.encoder import HeadCode
 from facerecon.reconstruction.reconstructor import TEMPLATE, HeadReconstructor
 from facerecon.types import FaceReconError, Image
+from train.command_line import command
 from train.data import open_dataset
 from train.identity.prepare import find_points
 from train.landmarks.augment import damage, jittered_matrix
@@ -251,4 +252,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

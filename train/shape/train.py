@@ -18,6 +18,7 @@ from facerecon.head import HeadModel
 from facerecon.quantization import expand
 from facerecon.reconstruction.metric_shape import MetricShape
 from train.checkpointing import save_weights
+from train.command_line import command
 from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
 from train.precision import MasterAdamW
 from train.shape.config import CONFIGS, TrainConfig
@@ -73,4 +74,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(parse())
+    command(lambda: train(parse()))

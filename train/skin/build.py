@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from facerecon.reconstruction.skin_modes import SIDE, SkinModes, write
+from train.command_line import command
 from train.detail.data import Unwrapped
 
 MODES, ROUNDS = 20, 3
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

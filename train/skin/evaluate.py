@@ -21,6 +21,7 @@ from facerecon.reconstruction.skin_modes import personal
 from facerecon.reconstruction.texture_completion import accept, complete
 from facerecon.reconstruction.texture_projection import PhotoTexels, project_photo
 from facerecon.reconstruction.texture_tone import measure_tone
+from train.command_line import command
 from train.detail.prepare import ATLAS, Unwrapper, boxed
 from train.identity.prepare import find_points
 
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facerecon.demographics.estimator import DemographicsEstimator
+from facerecon.types import FaceReconError
 from tests.fakes import make_photo
 from train.demographics.calibrate import held_out_logits
 from train.demographics.data import Batches, Faces, central
@@ -54,7 +55,7 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     monkeypatch.undo()
     monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
     whole = sorted((tmp_path / "b").glob("step_*"))
-    resumed = run(data, tmp_path / "b", "--resume", str(whole[0]))
+    resumed = run(data, tmp_path / "c", "--resume", str(whole[0]))
     assert whole[0].name == "step_00000003"
     for name, value in straight.items():
         torch.testing.assert_close(value, resumed[name], atol=0, rtol=0)
@@ -102,3 +103,8 @@ def test_badly_aligned_and_held_out_faces_are_not_trained_on(data: Path) -> None
     assert not set(drawn) & set(np.flatnonzero(faces.held_out()))
     assert abs(faces.is_fairface[drawn].mean() - 0.5) < 0.05
     assert torch.equal(batches[1][0], Batches(faces, 256, 0, 0.5)[1][0])
+
+
+def test_no_face_that_is_sure_is_said(data: Path) -> None:
+    with pytest.raises(FaceReconError, match="no face on whose landmarks"):
+        Faces([data], most=0.0)

@@ -13,8 +13,10 @@ from safetensors.torch import save_file
 from facerecon.faces.center import CenterDetector
 from facerecon.faces.center_network import CenterConfig, CenterNetwork
 from facerecon.types import FaceReconError
-from train.detector.export import export
+from train.detector.export import calibrate, export
 from train.detector.prepare import FacePhotos, write
+from train.detector.scenes import Composer
+from train.detector.sources import Backgrounds, FaceMixture
 from train.detector.train import parse, train
 from tests.train.detector.test_scenes import OneFace
 
@@ -44,6 +46,13 @@ def test_what_is_exported_can_be_used(photos, tmp_path):
     file = export(tmp_path / "detector.pt", tmp_path / "weights", slope=2.0, shift=-1.0)
     detector = CenterDetector.from_pretrained(path=file)
     assert detector.detect(np.full((64, 64, 3), 90, np.uint8)) == []
+
+
+def test_a_network_that_takes_nothing_for_a_face_cannot_be_calibrated():
+    network = CenterNetwork(CenterConfig(32, (32, 32, 32, 32), (1, 1, 1, 1), 32)).eval()
+    torch.nn.init.constant_(network.predict.bias, -20.0)
+    with pytest.raises(FaceReconError, match="In 1 scenes the detector took nothing for a face"):
+        calibrate(network, Composer(FaceMixture([OneFace()], [1.0]), Backgrounds([]), 128), 1)
 
 
 def test_a_new_run_begins_where_exported_weights_are(photos, tmp_path):

@@ -89,7 +89,7 @@ def test_unknown_attributes_cost_nothing():
     assert heads(embedding, torch.tensor([20.0, torch.nan, 40.0]), torch.tensor([0, 1, -1]), nothing).item() > 0
 
 
-def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, capsys):
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
         output = tmp_path / name
         options = ["--data", str(folder), "--output", str(output), "--steps", "3", "--pairs", "4", "--memory", "32"]
@@ -103,3 +103,4 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
     for part in ("masters", "averages"):
         assert all(torch.equal(a, b) for a, b in zip(ours[part], theirs[part], strict=True))
     assert load_network(tmp_path / "resumed" / "identity.safetensors").stages[0][0].weight.isfinite().all()
+    assert [line for line in capsys.readouterr().out.splitlines() if "finished" in line] == ["finished after 3 steps"] * 2

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from facerecon.faces.align import template_points
 from facerecon.faces.landmark_network import Found, LandmarkerConfig
 from facerecon.faces.landmarker import FaceLandmarker, Landmarks
+from facerecon.types import FaceReconError
 from train.landmarks import train as trainer
 from train.landmarks.data import Crops, LandmarkBatches, Photos, empty_pictures
 from train.landmarks.evaluate import report, true_boxes, turn_of
@@ -47,6 +48,12 @@ def packs(tmp_path):
     )  # fmt: skip
     cv2.imwrite(str(portraits / "a.webp"), rng.integers(0, 255, (64, 48, 3), dtype=np.uint8))
     return photos, crops, portraits
+
+
+def test_a_photo_that_the_table_alone_knows_is_said(packs):
+    (packs[0] / "1.webp").unlink()
+    with pytest.raises(FaceReconError, match="1.webp is not there, or is no picture"):
+        Photos(packs[0])
 
 
 def test_stored_crops_are_chosen_by_who_labelled_them(packs):

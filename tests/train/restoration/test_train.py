@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from facerecon.types import FaceReconError
 from train.checkpointing import whole_checkpoints
 from train.restoration.config import STAGES
 from train.restoration.data import CleanFaces, PairDataset
@@ -52,8 +53,14 @@ def test_half_written_checkpoints_are_not_taken(faces, tmp_path):
 
 
 def test_no_images(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no images"):
+    with pytest.raises(FaceReconError, match="no images to train on in .*: it holds neither faces nor one of utkface_sharp.tar"):
         run(tmp_path, tmp_path, "codebook")
+
+
+@pytest.mark.parametrize("stage, before", [("cleaner", "coarse"), ("transformer", "codebook"), ("fidelity", "transformer"), ("texture", "cleaner")])
+def test_a_stage_names_the_one_that_is_to_be_trained_before(faces, tmp_path, stage, before):
+    with pytest.raises(FaceReconError, match=f"There is no .*: train --stage {before} first"):
+        run(faces, tmp_path, stage)
 
 
 def test_processes_share_a_run(faces, tmp_path):
