@@ -5,6 +5,7 @@
     python -m train.reconstruction.evaluate now --synthetic runs/synthetic_test
     python -m train.reconstruction.evaluate scut --data DATA/eval/landmarks86_scut.tar
     python -m train.reconstruction.evaluate people --data DATA/eval/LFW
+    python -m train.reconstruction.evaluate hair --data PHOTOS
     python -m train.reconstruction.evaluate speed
 
 Each prints JSON; ``--weights`` names other weights than the shipped ones.
@@ -144,6 +145,7 @@ def run(
     what: str, reconstructor: HeadReconstructor, data: Path | None, synthetic: Path | None, limit: int | None = None
 ) -> dict:
     """The benchmark of a name, on a folder of photos or of rendered faces, or on about ``limit`` of them."""
+    from train.reconstruction.evaluate_hair import hair_benchmark
     from train.reconstruction.evaluate_people import groups_benchmark, people_benchmark
     from train.reconstruction.evaluate_scans import NOW_PEOPLE, aflw2000_benchmark, now_benchmark, now_synthetic, scut_benchmark
 
@@ -152,7 +154,7 @@ def run(
         return {"aligned": free, "metrical": metrical}
     on_synthetic, on_photos = {"shape": shape_benchmark}, {
         "landmarks": landmark_benchmark, "now": now_benchmark, "scut": scut_benchmark, "people": people_benchmark,
-        "groups": groups_benchmark, "aflw2000": aflw2000_benchmark,
+        "groups": groups_benchmark, "aflw2000": aflw2000_benchmark, "hair": hair_benchmark,
     }  # fmt: skip
     if what == "speed":
         return speed_benchmark(reconstructor)
@@ -163,7 +165,7 @@ def run(
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("landmarks", "shape", "now", "scut", "aflw2000", "people", "groups", "speed"))
+    parser.add_argument("what", choices=("landmarks", "shape", "now", "scut", "aflw2000", "people", "groups", "hair", "speed"))
     parser.add_argument("--data", type=Path, help="the photos: a folder with landmarks68.csv, or a dataset")
     parser.add_argument("--synthetic", type=Path, help="folder of rendered faces")
     parser.add_argument("--weights", type=Path)

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from facerecon.faces.align import similarity_from_points, warp
+from facerecon.faces.masks import FaceMasks
 from facerecon.head import HeadModel
+from facerecon.head.hair import DIRECTIONS
 from facerecon.reconstruction.encoder import HeadEncoder
 from facerecon.reconstruction.reconstructor import HeadReconstructor
+from facerecon.rendering.pictures import render_layer, vertices_in_camera
 from train.reconstruction.config import CONFIGS
 from facerecon.types import Face
-from train.reconstruction import evaluate_people
+from train.reconstruction import evaluate_hair, evaluate_people
 from train.reconstruction.evaluate import centered_face, landmark_benchmark
 
 
@@ -68,3 +74,22 @@ def test_heads_are_compared_with_landmarks_by_group(reconstructor, tmp_path, mon
     assert told["age_0_6"]["mean_percent"] < 0.05 and told["age_40_65"]["mean_percent"] == pytest.approx(4.0, abs=0.1)
     assert told["African"]["photos"] == told["Caucasian"]["photos"] == told["female"]["photos"] == 1
     assert reconstructor.fits
+
+
+def test_hair_is_measured_by_what_heads_cover_above_the_eyes(reconstructor, tmp_path, monkeypatch):
+    """The parser sees the head with four centimetres of hair: bald it covers too little, with that hair all of it."""
+    image, thick = np.full((200, 200, 3), 120, np.uint8), np.full(DIRECTIONS, 0.04, np.float32)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    face = centered_face((200, 200))
+    parameters = replace(reconstructor.encode([image], [face])[0], hair=thick)
+    points = vertices_in_camera(reconstructor.geometry(parameters)[0], parameters)
+    camera = (200, 200), parameters.focal_px, parameters.principal_point
+    seen = render_layer(points, reconstructor.head, *camera, mode="depth")[..., 3]
+    matrix = similarity_from_points(face.points, 128, "reconstruction")
+    hair = warp(np.ascontiguousarray(seen), matrix, 128)
+    masks = FaceMasks(np.stack([1 - hair, *np.zeros((3, 128, 128), np.float32), hair, np.zeros((128, 128), np.float32)]), matrix)
+    monkeypatch.setattr(evaluate_hair, "find_faces", lambda images: ([face] * len(images), 0))
+    monkeypatch.setattr(reconstructor, "masks_of", lambda *_: [masks])
+    monkeypatch.setattr(reconstructor, "with_hair", lambda image, bald, *_: (replace(bald, hair=thick), None))
+    told = evaluate_hair.hair_benchmark(reconstructor, tmp_path)
+    assert told["photos"] == 1 and told["hair"] > 0.97 and told["bald"] < 0.9
