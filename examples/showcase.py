@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 PHOTOS = ("astronaut_blurred.jpg", "hopper_old.jpg", "hopper_noisy.jpg", "astronaut.jpg")
 TILE = 200
 FIDELITY = 0.7
+QUALITY = 85
 
 
 def row(pipeline: FaceReconstructor, photo: Image) -> Image:
@@ -47,7 +48,7 @@ def main() -> None:
     """Writes the picture."""
     pipeline = FaceReconstructor.from_pretrained()
     rows = [row(pipeline, load_image(HERE / name)) for name in PHOTOS]
-    save_image(HERE.parent / "docs" / "showcase.webp", np.concatenate(rows))
+    save_image(HERE.parent / "docs" / "showcase.webp", np.concatenate(rows), QUALITY)
 
 
 if __name__ == "__main__":

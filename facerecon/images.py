@@ -99,8 +99,8 @@ def focal_px_from_exif(path: str | Path, width: int) -> float | None:
     return focal_mm / _FILM_DIAGONAL_MM * math.hypot(*full) * width / full_width
 
 
-def save_image(path: str | Path, image: Image) -> None:
-    """Writes ``image`` (H, W, 3) or (H, W) uint8 in the format of the file's ending.
+def save_image(path: str | Path, image: Image, quality: int = JPEG_QUALITY) -> None:
+    """Writes ``image`` (H, W, 3) or (H, W) uint8 in the format of the file's ending; ``quality``, 1 to 95, of JPEG and WebP.
 
     Raises:
         ImageError: unknown ending, or the disk refuses.
@@ -109,7 +109,7 @@ def save_image(path: str | Path, image: Image) -> None:
     kind = PillowImage.registered_extensions().get(path.suffix.lower())
     if kind is None:
         raise ImageError(f"{path.name} does not end like a picture: use .png, .jpg or .webp.")
-    options = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": JPEG_QUALITY}, "PNG": {"compress_level": 4}}
+    options = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality}, "PNG": {"compress_level": 4}}
     with atomic_write(path) as part:
         PillowImage.fromarray(np.ascontiguousarray(image)).save(part, kind, **options.get(kind, {}))
 
