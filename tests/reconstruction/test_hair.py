@@ -101,6 +101,13 @@ def test_hair_that_never_ends_is_something_else(head, bald):
     assert measure_hair(pose, bald, head, masks, (PHOTO, PHOTO)) is None
 
 
+def test_a_head_whose_scalp_is_nowhere_at_the_outline_tells_nothing(head, bald, monkeypatch):
+    """As in a face that is seen from far below."""
+    pose, shell = posed(0), hair_shell(head)
+    monkeypatch.setattr(shell, "scalp", np.zeros_like(shell.scalp))
+    assert measure_hair(pose, bald, head, seen(head, bald, None, pose), (PHOTO, PHOTO)) is None
+
+
 def test_a_photo_that_ends_at_the_head_tells_nothing(head, bald):
     """The parser's crop goes on, filled up; where its hair ends there is of no meaning."""
     pose, hair = posed(0), np.full(DIRECTIONS, 0.03)
