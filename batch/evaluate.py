@@ -66,6 +66,7 @@ def _measure(benchmark: Benchmark, asked: Asked, options: RunOptions) -> None:
             end_dry_run(options, f"{asked.name} would be measured{on}; results go to {asked.output}.", 1)
             return
         from batch.tables import markdown, write_table
+        from train.command_line import missing
 
         asked.output.mkdir(parents=True, exist_ok=True)
         try:
@@ -73,7 +74,7 @@ def _measure(benchmark: Benchmark, asked: Asked, options: RunOptions) -> None:
         except ImportError as error:
             raise FaceReconError(f"This table needs more packages ({error}): see requirements-train.txt.") from error
         except FileNotFoundError as error:
-            raise FaceReconError(f"There is no {error.filename}: give --data the folder that this table is measured on.") from error
+            raise FaceReconError(missing(error)) from error
         if not table.rows:
             raise FaceReconError(f"There is nothing in {asked.data} that this table is measured on.")
         files = write_table(table, asked.output)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from batch.sentences import in_short
-from facerecon.head.hair import DIRECTIONS, hair_shell
+from facerecon.head.hair import DIRECTIONS, grow_hair
 from facerecon.images import load_image
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
 
@@ -83,8 +83,7 @@ def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstru
     with torch.inference_mode():
         identity, expression = (torch.from_numpy(v)[None] for v in (parameters.identity, parameters.expression))
         vertices = model.vertices(identity, expression, model.mean_weights(parameters))[0].numpy()
-    if parameters.hair is not None:
-        vertices = hair_shell(model).grow(vertices, parameters.hair)
+    vertices = grow_hair(vertices, parameters.hair, model)
     index = file.stem.rpartition("_")[2]
     return Reconstruction(
         index=int(index) if index.isdecimal() else 0, face=face, parameters=parameters, vertices=vertices,

@@ -64,6 +64,9 @@ class FrameOptions:
     smoothing: Annotated[
         str, typer.Option(help="Of pose and expression: kalman, one-euro or none.", rich_help_panel=_FRAMES)
     ] = "kalman"
+    hair: Annotated[
+        bool, typer.Option("--hair/--no-hair", help="Heads with the volume of the person's hair, or bald.", rich_help_panel=_FRAMES)
+    ] = True
     chunk: Annotated[
         int, typer.Option(min=1, help="Frames after which what is done is safe against a kill.", rich_help_panel=_FRAMES)
     ] = 100
@@ -158,7 +161,7 @@ def _settings(
         if value not in known:
             raise typer.BadParameter(f"{value} is none of {', '.join(map(str, known))}.", param_hint=option)
     wishes = Wishes(
-        restoring.restored, restoring.fidelity, restoring.upscale, person.demographics(), frames.detect_every
+        restoring.restored, restoring.fidelity, restoring.upscale, person.demographics(), frames.detect_every, frames.hair
     )
     shown = Layout(
         layout.include_original, layout.include_rec, layout.include_transparent, layout.black_background,

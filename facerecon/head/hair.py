@@ -77,6 +77,11 @@ def hair_shell(head: HeadModel) -> HairShell:
     return _SHELLS[head]
 
 
+def grow_hair(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> np.ndarray:
+    """A bald head's vertices (V, 3) with what ``HeadParameters.hair`` says; as they are where that is None."""
+    return vertices if hair is None else hair_shell(head).grow(vertices, hair)
+
+
 def _sphere_center(points: np.ndarray) -> np.ndarray:
     """Centre (3,) of the sphere nearest to points (N, 3) in algebraic least squares, on the sagittal plane."""
     system = np.column_stack((2 * points, np.ones(len(points))))

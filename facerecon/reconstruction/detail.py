@@ -13,6 +13,7 @@ from facerecon.checkpoints import CheckpointError, load_network
 from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.align import crop_face
 from facerecon.head import HeadModel
+from facerecon.head.hair import grow_hair
 from facerecon.metrics.sharpness import noise_sigma
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.detail_network import DetailConfig, DetailNetwork, look
@@ -71,7 +72,7 @@ class Detailer:
         Args:
             painted: what the photo showed of it.
             parameters: pose, expression and light in the photo.
-            vertices: (V, 3) metres, head frame, with the photo's expression.
+            vertices: (V, 3) metres, head frame, with the photo's expression, and with the hair that the parameters have.
             expression: (52,) the relief is wanted for; wrinkles deepen where it squeezes the skin and fade where it
                 stretches it. The photo's by default.
             trust: share of the relief that is kept, see :func:`trust_in`.
@@ -105,7 +106,8 @@ class Detailer:
     @torch.inference_mode()
     def _vertices(self, parameters: HeadParameters) -> np.ndarray:
         identity, expression = (torch.from_numpy(np.asarray(x, np.float32))[None] for x in (parameters.identity, parameters.expression))
-        return self.head.vertices(identity, expression, self.head.mean_weights(parameters))[0].numpy()
+        bald = self.head.vertices(identity, expression, self.head.mean_weights(parameters))[0].numpy()
+        return grow_hair(bald, parameters.hair, self.head)
 
 
 def trust_in(photo: Image, face: Face) -> float:

@@ -51,6 +51,8 @@ def measure_hair(
     places, metre = _on_masks(points, parameters, masks)
     outline = _outline(places[:-1], places[-1], (head.masks["skin"] & ~head.masks["neck"]).cpu().numpy())
     outline = outline[shell.scalp[outline]]
+    if len(outline) < FEWEST_RAYS:
+        return None
     thickness = _hair_beyond(places[outline], places[-1], THICKEST_M * metre, masks, photo_size) / metre
     known = np.isfinite(thickness)
     if known.sum() < FEWEST_RAYS:

@@ -20,7 +20,7 @@ from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.faces.parsing import FaceParser
 from facerecon.head import HeadModel
 from facerecon.head.demographics import describe as in_numbers
-from facerecon.head.hair import hair_shell
+from facerecon.head.hair import grow_hair
 from facerecon.reconstruction.camera import photo_camera, seen_yaw, turn_light
 from facerecon.reconstruction.detail import Detailer, trust_in
 from facerecon.reconstruction.encoder import EncoderConfig, HeadCode, HeadEncoder
@@ -226,7 +226,7 @@ class HeadReconstructor:
         hair = None if masks is None else measure_hair(parameters, vertices, self.head, masks, photo.shape[:2])
         if hair is None:
             return parameters, vertices
-        return replace(parameters, hair=hair), hair_shell(self.head).grow(vertices, hair)
+        return replace(parameters, hair=hair), grow_hair(vertices, hair, self.head)
 
     def paint(
         self,
@@ -258,8 +258,7 @@ class HeadReconstructor:
         vertices = self.head.vertices(identity, expression, self.head.mean_weights(parameters))
         points = to_camera(self.head.landmarks(vertices, seen_yaw(rotation, translation)), rotation, translation)
         pixels = project(points, torch.tensor([parameters.focal_px]), principal)
-        bald, hair = vertices[0].numpy(), parameters.hair
-        return bald if hair is None else hair_shell(self.head).grow(bald, hair), pixels[0].numpy()
+        return grow_hair(vertices[0].numpy(), parameters.hair, self.head), pixels[0].numpy()
 
     @torch.inference_mode()
     def _look(self, crops: list[Image]) -> HeadCode:

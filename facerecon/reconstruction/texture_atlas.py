@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from facerecon.head import HeadModel
 from facerecon.reconstruction.texture_membrane import SurfaceGraph
 from facerecon.reconstruction.texture_seams import Seams, find_seams
-from facerecon.rendering import rasterize, vertex_normals
+from facerecon.rendering import mesh_normals, rasterize
 
 GUTTER = 16 / 1024
 """Width of the border painted around each chart against bleeding in mipmaps, as a share of the texture's side."""
@@ -78,10 +78,10 @@ def _crowns(template: np.ndarray, faces: np.ndarray, teeth: np.ndarray, gums: np
     crown[tooth] = 1
     # Lips that a fit raised a little too high would else bare more gum than anybody has.
     crown[gum] = np.clip((GUM_M[1] - cKDTree(template[tooth]).query(template[gum])[0]) / (GUM_M[1] - GUM_M[0]), 0, 1)
-    normals = vertex_normals(torch.from_numpy(template)[None], torch.from_numpy(faces))[0].numpy()
     outward = template - (0, 0, template[tooth, 2].min() + ARCH_M)
-    level = [vectors[:, ::2] / np.maximum(np.linalg.norm(vectors[:, ::2], axis=1, keepdims=True), 1e-9) for vectors in (normals, outward)]
-    return crown, np.clip(np.abs((level[0] * level[1]).sum(1)) / FRONT, 0, 1)
+    level = [vectors[:, ::2] for vectors in (mesh_normals(template, faces), outward)]
+    normal, away = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9) for vectors in level)
+    return crown, np.clip(np.abs((normal * away).sum(1)) / FRONT, 0, 1)
 
 
 def _draw_layout(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

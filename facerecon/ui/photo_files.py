@@ -119,7 +119,8 @@ class Files:
     def _maker(self, kind: str) -> Any:
         def make(key: str | None, label: str | None) -> Iterator[dict[Any, Any]]:
             button = self.buttons[kind]
-            yield {button: gr.Button("Making it…", interactive=False), self.problem: ""}
+            # No file made before: what is pressed afterwards would give that again where this one fails.
+            yield {button: gr.Button("Making it…", interactive=False), self.problem: "", self.made: gr.DownloadButton(value=None)}
             ready = {button: gr.Button(LABELS[kind], interactive=True)}
             try:
                 finished = self.shelf.get(key)

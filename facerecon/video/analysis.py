@@ -38,6 +38,7 @@ class Wishes:
         restore: restore the faces, and rebuild heads from restored ones where that helps.
         fidelity, upscale, demographics: as ``FaceReconstructor.run`` takes them.
         detect_every: frames from one look of the detector to the next.
+        hair: give textured heads the volume of the hair in the frame that shows the face best.
     """
 
     restore: bool = True
@@ -45,6 +46,7 @@ class Wishes:
     upscale: int = 1
     demographics: Demographics | None = None
     detect_every: int = 5
+    hair: bool = True
 
 
 class VideoAnalyst:

@@ -31,7 +31,7 @@ def rebuild(
 
     Args:
         frame: that frame, row ``person.best`` of the performance.
-        wishes: whether the texture comes from a restored face where the frame is not sharp.
+        wishes: whether the texture comes from a restored face where the frame is not sharp, and whether the head has hair.
     """
     face, parameters = face_of(performance, person.best), performance.parameters(person.best)
     image, scale = frame, 1
@@ -42,8 +42,9 @@ def rebuild(
     seen = scale_parameters(parameters, scale)
     there = scale_face(face, scale)
     (masks,) = pipeline.reconstructor.masks_of([image], [there])
-    seen, vertices = pipeline.reconstructor.with_hair(image, seen, vertices, masks)
-    parameters = replace(parameters, hair=seen.hair)
+    if wishes.hair:
+        seen, vertices = pipeline.reconstructor.with_hair(image, seen, vertices, masks)
+        parameters = replace(parameters, hair=seen.hair)
     painted = pipeline.reconstructor.paint(image, seen, vertices, masks=masks)
     detail = pipeline.reconstructor.sculpt(painted, seen, vertices, trust_in(image, there))
     quality = {"frames": person.frames, "best_frame": int(performance.table["frame"][person.best])}

@@ -93,3 +93,12 @@ def test_the_json_of_a_script_becomes_a_table(tmp_path: Path) -> None:
 def test_items_are_spread_evenly() -> None:
     assert measurements.spread(list(range(11)), 3) == [0, 5, 10]
     assert measurements.spread("ab", None) == measurements.spread("ab", 5) == ["a", "b"]
+
+
+def test_a_file_that_only_the_error_names_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(_: Asked) -> Table:
+        raise FileNotFoundError(f"No such file or directory: {tmp_path}/a.safetensors")  # as safetensors has it
+
+    monkeypatch.setattr(measurements, "identity", measure)
+    code, said = call("identity", "--data", tmp_path, "-o", tmp_path / "out")
+    assert code == 1 and "None" not in said and "a.safetensors" in said

@@ -87,14 +87,14 @@ def test_a_new_photo_changes_the_shape_of_all(run):
 
 
 def test_what_to_save_and_how_to_look(run):
-    options = ("--image-type", "texture,normals,depth,crop", "--no-save-mesh", "--save-codes", "--crop-size", "96", "--delight")
+    options = ("--image-type", "texture,normals,depth,crop", "--no-save-mesh", "--save-codes", "--crop-size", "96", "--delight", "--no-hair")
     result, out = run(*options, "--crop-scale", "1.5")
     assert result.exit_code == 0, result.output
     names = {f.relative_to(out).as_posix() for f in out.rglob("0_00*")}
     pictures = {f"renders/0_00_{kind}.png" for kind in ("texture", "normals", "depth", "crop")}
     assert names == pictures | {"codes/0_00.npz", "parameters/0_00.json"}
     assert load_image(out / "renders" / "0_00_crop.png").shape == (96, 96, 3)
-    assert Shaped.asked[0].delight and Shaped.asked[0].crop_scale == 1.5
+    assert Shaped.asked[0].delight and Shaped.asked[0].crop_scale == 1.5 and not Shaped.asked[0].hair
     with np.load(out / "codes" / "0_00.npz") as codes:
         assert {"identity", "expression", "rotation", "vertices", "lighting"} <= set(codes.files)
     result, out = run("--no-save-images", "--formats", "ply")

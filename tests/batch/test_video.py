@@ -62,6 +62,14 @@ def test_options_choose_panels_and_a_second_run_does_nothing(clip, tmp_path):
     assert events[-1]["event"] == "end" and events[-1]["skipped"] == FRAMES and events[-1]["done"] == 0
 
 
+def test_heads_without_hair_are_other_results(clip, tmp_path):
+    hairs = []
+    for option in ("--hair", "--no-hair"):
+        assert run(clip, "--output", tmp_path, "--no-restored", "--no-include-rec", "--no-include-transparent", option).exit_code == 0
+        hairs.append(json.loads((tmp_path / "parameters" / "talk_00.json").read_text())["hair"])
+    assert hairs[0] is not None and hairs[1] is None
+
+
 def test_another_video_of_the_same_name_does_not_replace_the_results(clip, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     other = write_clip(tmp_path / "elsewhere" / "talk.mp4", stroll(FRAMES // 2))

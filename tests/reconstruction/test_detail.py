@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from facerecon.head import HeadModel
+from facerecon.head.hair import DIRECTIONS, grow_hair
 from facerecon.reconstruction.detail import FLAT, Detailer, normal_map, trust_in
 from facerecon.reconstruction.detail_network import CHANNELS, LIMIT_MM, DetailConfig, DetailNetwork, band, visible
 from facerecon.reconstruction.detail_surface import SIZE, cut_window, strain, surface_maps, whole_texture, window_slices
@@ -142,6 +145,13 @@ def test_another_expression_gives_another_relief(sculpted):
     smile[detailer.head.expression_labels.index("mouthSmileRight")] = 1
     other = detailer.sculpt(painted, parameters, vertices, smile)
     assert np.abs(other.displacement_m - same.displacement_m).max() > 1e-6
+
+
+def test_hair_is_no_strain_of_the_skin(sculpted):
+    detailer, painted, parameters, vertices = sculpted
+    hairy = replace(parameters, hair=np.full(DIRECTIONS, 0.04, np.float32))
+    window = detailer.window(painted, hairy, grow_hair(vertices, hairy.hair, detailer.head), atlas_of(detailer.head, 512))
+    assert np.abs(window.strain).max() < 1e-3
 
 
 def test_weights_are_optional(head, monkeypatch, tmp_path):

@@ -63,6 +63,13 @@ def test_hair_is_as_thick_as_in_the_photo(head, bald, yaw, thickness):
     assert found.shape == (DIRECTIONS,) and np.abs(found[up] - thickness).max() < 0.15 * thickness + 0.002
 
 
+def test_hair_that_no_ray_reached_is_a_little_thinner_than_usual(head, bald):
+    pose, hair = posed(0), np.full(DIRECTIONS, 0.04)
+    found = measure_hair(pose, bald, head, seen(head, bald, hair, pose), (PHOTO, PHOTO))
+    behind = hair_shell(head).directions[:, 2] < -0.9
+    assert 0.75 * 0.04 < found[behind].min() and found[behind].max() < 0.94 * 0.04
+
+
 def test_thick_hair_on_one_side_stays_there(head, bald):
     shell, pose = hair_shell(head), posed(0)
     hair = np.where(shell.directions[:, 0] > 0.4, 0.05, 0.005)
@@ -99,6 +106,13 @@ def test_hair_that_never_ends_is_something_else(head, bald):
     masks = seen(head, bald, None, pose)
     masks.probabilities[CLASSES.index("hair")] = 1
     assert measure_hair(pose, bald, head, masks, (PHOTO, PHOTO)) is None
+
+
+def test_a_head_whose_scalp_is_nowhere_at_the_outline_tells_nothing(head, bald, monkeypatch):
+    """As in a face that is seen from far below."""
+    pose, shell = posed(0), hair_shell(head)
+    monkeypatch.setattr(shell, "scalp", np.zeros_like(shell.scalp))
+    assert measure_hair(pose, bald, head, seen(head, bald, None, pose), (PHOTO, PHOTO)) is None
 
 
 def test_a_photo_that_ends_at_the_head_tells_nothing(head, bald):

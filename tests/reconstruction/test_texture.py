@@ -279,6 +279,36 @@ def all_of(kind: str, columns: slice = slice(None)) -> FaceMasks:
     return FaceMasks(chances, np.eye(2, 3))
 
 
+def test_what_the_parser_calls_hair_is_known_of_each_texel(head, vertices, atlas):
+    pose, half = turned(0), slice(PHOTO // 2, PHOTO)
+    photo = photograph(head, vertices, person(head, atlas), pose)
+    found = project_photo(photo, pose, vertices, atlas, all_of("hair", half))
+    left = atlas.skin & (found.facing > 0.3) & (np.abs(atlas.spread(atlas.template)[..., 0]) > 0.01)
+    there = atlas.spread(atlas.template)[..., 0] > 0
+    assert found.hair[left & there].min() > 0.99 and found.hair[left & ~there].max() < 0.01
+    assert project_photo(photo, pose, vertices, atlas).hair is None
+
+
+def test_a_bald_head_with_a_few_hairs_stays_bald_and_what_looks_like_skin_tells_no_colour_of_hair(head, vertices, atlas):
+    pose, prior = turned(0), load_appearance(SIZE, len(head.uv))
+    texels = project_photo(photograph(head, vertices, person(head, atlas), pose), pose, vertices, atlas)
+    skin = measure_tone(texels, atlas, prior).skin
+    scalp = (prior.hair_growth > 0.9) & (texels.trust > 0.1)
+    rows, columns = np.nonzero(scalp)
+    shares, colours = [], []
+    for every, dark in ((50, 1), (1, 3)):  # one texel of fifty has hair; all have, and a third of them in its colour
+        lab, hair = texels.lab.copy(), np.zeros((SIZE, SIZE), np.float32)
+        lab[scalp] = skin
+        hair[rows[::every], columns[::every]] = 1
+        lab[rows[:: every * dark], columns[:: every * dark]] = (20, 3, 4)
+        judged = replace(texels, lab=lab, hair=hair, outline_m=np.full_like(texels.outline_m, 0.05))
+        tone = measure_tone(judged, atlas, prior)
+        shares.append(tone.hair_share)
+        colours.append(tone.hair[0])
+    assert shares[0] < 0.1 and shares[1] == 1
+    assert max(colours) < 25
+
+
 @pytest.mark.parametrize("kind, highest, most", [("other", np.inf, 40), ("hair", 0.0, 10)])
 def test_a_hand_or_hair_over_one_cheek_is_replaced_by_the_other_cheek(head, vertices, atlas, kind, highest, most):
     texture, pose = person(head, atlas, symmetric=True), turned(0)

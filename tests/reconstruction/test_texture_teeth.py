@@ -64,12 +64,31 @@ def test_teeth_that_the_photo_hides_are_pale_and_apart(head, atlas):
     assert brightness[1] < 0.8 * brightness[0]
 
 
+def rims(head, atlas) -> np.ndarray:
+    """(S, S): the lips' texels beside the mouth."""
+    mouth = cKDTree(atlas.template[head.masks["mouth_interior"].numpy()])
+    return (atlas.masks["lips"] > 0.9) & (mouth.query(atlas.spread(atlas.template))[0] < 0.007)
+
+
 def test_teeth_in_the_photo_do_not_land_on_the_lips(head, atlas, smile):
     """The fit's mouth is opened less than the photo's: what it takes for the lips' rims shows teeth."""
-    texture, pose = person(head, atlas), turned(0)
-    mouth = cKDTree(atlas.template[head.masks["mouth_interior"].numpy()])
-    rim = (atlas.masks["lips"] > 0.9) & (mouth.query(atlas.spread(atlas.template))[0] < 0.007)
+    texture, pose, rim = person(head, atlas), turned(0), rims(head, atlas)
     toothy = texture.copy()
     toothy[rim] = rgb(95, 0, 4)
     made = unproject(photograph(head, smile, toothy, pose), pose, smile, head, SIZE).texture
     assert np.percentile(lab(texture[rim])[:, 0], 90) < 60 and np.percentile(lab(made[rim])[:, 0], 90) < 75
+
+
+def test_the_open_mouth_in_the_photo_does_not_land_on_the_lips(head, atlas, smile):
+    texture, pose, rim = person(head, atlas), turned(0), rims(head, atlas)
+    dark = texture.copy()
+    dark[rim] = rgb(8, 3, 3)
+    made = unproject(photograph(head, smile, dark, pose), pose, smile, head, SIZE).texture
+    assert np.percentile(lab(texture[rim])[:, 0], 10) > 35 and np.percentile(lab(made[rim])[:, 0], 10) > 30
+
+
+def test_gums_beside_the_teeth_are_teeth_and_others_are_gums(head, atlas):
+    gums = atlas.material == head.material_labels.index("gums")
+    assert 0.01 < (atlas.crown[gums] > 0.5).mean() < 0.5 and (atlas.crown[gums] == 0).mean() > 0.2
+    teeth = atlas.material == head.material_labels.index("teeth")
+    assert atlas.crown[teeth].min() > 0.99 and not atlas.crown[atlas.skin].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from facerecon.types import FaceReconError
 from train.command_line import STOPPED, command
 
 ROOT = Path(__file__).parents[2]
+JUDGES = ROOT / "train/restoration/judges.py"
 
 
 def ended(main) -> object:
@@ -39,9 +41,16 @@ def test_errors_with_a_sentence_end_with_it(tmp_path):
 
 
 def test_every_command_ends_so():
-    commands = [file for file in (ROOT / "train").rglob("*.py") if "__main__" in file.read_text()]
+    commands = [file for file in (ROOT / "train").rglob("*.py") if "__main__" in file.read_text() and file != JUDGES]
     assert len(commands) > 50
     assert [file for file in commands if not re.search(r"__main__.*\n.*command\(", file.read_text(), re.DOTALL)] == []
+
+
+def test_the_judges_need_nothing_of_the_project(tmp_path):
+    """Another Python runs them, from anywhere, that lacks what the project needs."""
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run([sys.executable, str(JUDGES), str(tmp_path)], cwd=tmp_path, env=bare, capture_output=True, text=True)
+    assert "photos.json" in ran.stderr and "ModuleNotFoundError" not in ran.stderr
 
 
 def test_an_empty_folder_of_photos_is_one_sentence(tmp_path):

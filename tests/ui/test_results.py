@@ -6,9 +6,11 @@ import os
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import gradio as gr
 import pytest
 from PIL import Image as PillowImage
 
@@ -16,6 +18,7 @@ from facerecon import outputs
 from facerecon.types import Demographics
 from facerecon.ui import limits, photo_work, sharing, visitors
 from facerecon.ui.engine import Engine, Seen, Step
+from facerecon.ui.photo_tab import PhotoTab
 from facerecon.ui.results import Finished, GoneError, adopt, export
 from facerecon.ui.shelf import Shelf
 from tests.fakes import make_photo
@@ -132,3 +135,13 @@ def test_the_chosen_face_fills_the_form(pipeline, photo: Path) -> None:
     assert photo_work.chosen_person(seen, "1") in seen.people
     assert isinstance(seen.people[1], Demographics)
     assert photo_work.face_choices(2)[0] == ("All 2 faces", "all")
+
+
+def test_a_correction_is_offered_where_a_network_said_who_it_is(finished: Finished, pipeline) -> None:
+    with gr.Blocks():
+        shown = PhotoTab(Engine(pipeline), Shelf(), []).results
+    guess = replace(finished.heads[0], estimated=True)
+    shared = replace(finished, reconstructions=None)  # of another visitor: there is nothing to run again
+    cases = ((finished, guess), (finished, replace(guess, estimated=False)), (shared, guess))
+    seen = [shown._head(*each, False)[shown.correct].visible for each in cases]
+    assert seen == [True, False, False]

@@ -112,6 +112,13 @@ def test_another_photo_ends_what_is_under_way(kind: type, pipeline) -> None:
         assert work and ended >= set(work)
 
 
+def test_a_file_that_fails_downloads_no_other(pipeline) -> None:
+    with gr.Blocks():
+        files = PhotoTab(Engine(pipeline), Shelf(), []).results.files
+    first, *_, last = files._maker("obj")("nobody's", None)
+    assert first[files.made].value is None and files.made not in last and "no longer kept" in last[files.problem]
+
+
 def test_comparing_says_what_is_wrong_beside_the_photo(pipeline, tmp_path) -> None:
     with gr.Blocks():
         tab = CompareTab(Engine(pipeline), [])

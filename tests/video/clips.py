@@ -123,7 +123,8 @@ class StillReconstructor(FakeReconstructor):
 
     def paint(self, photo, parameters, vertices, masks) -> TextureResult:
         """The photo's mean colour."""
-        assert masks == "judged" and vertices[:, 1].max() > self.head.vertices()[0, :, 1].max() + 0.9 * HAIR_M
+        hairy = vertices[:, 1].max() > self.head.vertices()[0, :, 1].max() + 0.9 * HAIR_M
+        assert masks == "judged" and hairy == (parameters.hair is not None)
         return TextureResult(np.full((32, 32, 3), photo.reshape(-1, 3).mean(0), np.uint8), np.full((32, 32), 255, np.uint8), None, None)
 
     def sculpt(self, painted, parameters, vertices, trust) -> None:

@@ -96,6 +96,15 @@ def test_heads_have_hair_in_their_files_and_over_the_frames(results, clip, tmp_p
         assert (drawn.vertices[:, 1].max() > bald + 0.9 * HAIR_M) == hair
 
 
+def test_heads_are_bald_where_that_was_asked_for(clip, tmp_path):
+    settings = replace(SETTINGS, wishes=replace(SETTINGS.wishes, hair=False), layout=Layout(image_type="texture"))
+    job = VideoJob(make_pipeline(), clip, tmp_path, settings, "key")
+    performance = job.perform()
+    bald = job.pipeline.head.vertices()[0].numpy()[:, 1].max()
+    assert job.heads(performance)[0].parameters.hair is None
+    assert job._posed(performance, 0).vertices[:, 1].max() < bald + 0.5 * HAIR_M
+
+
 def test_each_head_plays_its_own_part(results):
     output, _ = results
     for number, frames in ((0, 15), (1, 8)):

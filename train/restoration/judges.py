@@ -21,8 +21,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from train.command_line import command
-
 RIVAL = "realesrgan"
 _MARGIN = 0.15  # of the box, that the rival sees round the face
 
@@ -146,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command(main)
+    main()
