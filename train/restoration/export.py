@@ -20,8 +20,8 @@ from facerecon.restoration.texture import TEXTURE_CONFIGS, TextureConfig, Textur
 from train.command_line import command
 from train.restoration.train import learned
 
-# What generates, or mends what is ruined, needs its weights less exactly than what has to leave a good photo alone.
-COARSE = ("encoder.", "decoder.", "transforms.", "transformer.", "cleaner.coarse.")
+# What generates needs its weights less exactly than what has to leave a good photo alone.
+GENERATING = ("encoder.", "decoder.", "transforms.", "transformer.")
 TRAINING_ONLY = ("codebook.sums", "codebook.usage")
 
 
@@ -42,7 +42,7 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
     network.cleaner.load_state_dict(learned(weights, "cleaner"))
     # The running statistics of the codebook serve training alone: zeros compress to nothing in the repository.
     state = {k: torch.zeros_like(v) if k in TRAINING_ONLY else v for k, v in network.state_dict().items()}
-    written = [_write(compress(state, COARSE), network.config, output / "restoration" / "restoration.safetensors")]
+    written = [_write(compress(state, in_six_bits(network.config)), network.config, output / "restoration" / "restoration.safetensors")]
     every = ("",)
     alone = {"colour": (ColourNetwork, COLOUR_CONFIGS, every), "texture": (TextureNetwork, TEXTURE_CONFIGS, ())}
     for name, (build, configs, coarse) in alone.items():
@@ -51,6 +51,14 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
             other.load_state_dict(load_file(weights / f"{name}.safetensors"))
             written.append(_write(compress(other.state_dict(), coarse), other.config, output / name / f"{name}.safetensors"))
     return written
+
+
+def in_six_bits(config: RestorationConfig) -> tuple[str, ...]:
+    """Beginnings of the names whose weights are stored in 6 bits instead of 8: of the cleaners those of the coarsest level alone.
+
+    The levels about it add to the picture at once: with 6 bits the coarse cleaner lost 0.3 dB at heavy damage and 2.8 at light.
+    """
+    return (*GENERATING, f"cleaner.enter.{len(config.cleaner_channels) - 1}.", f"cleaner.coarse.enter.{len(config.coarse_channels) - 1}.")
 
 
 def _write(stored: dict[str, Tensor], config: RestorationConfig | ColourConfig | TextureConfig, path: Path) -> Path:

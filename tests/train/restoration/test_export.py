@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from facerecon.restoration import CONFIGS, CodeFormer, FaceRestorer
@@ -36,6 +37,19 @@ def test_colours_and_texture_come_along(weights, tmp_path):
     _, colour, texture = export(weights, "tiny", tmp_path / "out")
     assert Colouriser.from_pretrained("cpu", colour).network.config == COLOUR_CONFIGS["tiny"]
     assert TextureSynthesis.from_pretrained("cpu", texture).network.config == TEXTURE_CONFIGS["tiny"]
+
+
+def test_levels_of_the_cleaners_that_add_to_the_picture_keep_eight_bits(weights, tmp_path):
+    (path,) = export(weights, "tiny", tmp_path / "out")
+    with safe_open(path, "pt") as file:
+        packed = {name.removesuffix(".shape") for name in file.keys() if name.endswith(".shape")}
+        weighty = {name.removesuffix(".scale") for name in file.keys() if name.endswith(".scale")}
+    last = len(CONFIGS["tiny"].cleaner_channels) - 1
+    for part in ("cleaner.", "cleaner.coarse."):
+        own = {name for name in weighty if name.startswith(part) and (part != "cleaner." or not name.startswith("cleaner.coarse."))}
+        deepest = {name for name in own if name.startswith(f"{part}enter.{last}.")}
+        assert deepest and own & packed == deepest < own
+    assert any(name.startswith("decoder.") for name in packed)
 
 
 def test_another_config_is_refused(weights, tmp_path):
