@@ -10,10 +10,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from facerecon.head.model import HeadModel
+from facerecon.metrics.surfaces import distances_along
 
 DIRECTIONS = 64
 """Hair is described by its thickness in as many directions, spread evenly over the sphere."""
@@ -99,8 +98,5 @@ def _spread_directions(count: int) -> np.ndarray:
 
 def _distance_from_rim(points: np.ndarray, faces: np.ndarray, region: np.ndarray) -> np.ndarray:
     """How far (V,) each vertex lies inside a region (V,), metres along the mesh's edges; 0 outside and where no edge leads out."""
-    edges = np.concatenate((faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]))
-    lengths = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
-    graph = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
-    distance = dijkstra(graph, directed=False, indices=np.flatnonzero(~region), min_only=True)
+    (distance,) = distances_along(points, faces, [np.flatnonzero(~region)])
     return np.where(region & np.isfinite(distance), distance, 0.0)

@@ -1,8 +1,10 @@
-"""Distances between surfaces without correspondence. Needs scipy."""
+"""Distances on surfaces, and between surfaces without correspondence. Needs scipy."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 CANDIDATES = 12
@@ -14,6 +16,14 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     normal = np.cross(b - a, c - a)
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
+
+
+def distances_along(vertices: np.ndarray, faces: np.ndarray, arcs: list[np.ndarray]) -> list[np.ndarray]:
+    """Distance (V,) along the mesh's edges from each of several sets of vertices; infinite where no edge leads."""
+    edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0)
+    lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), (len(vertices),) * 2)
+    return [dijkstra(graph, directed=False, indices=arc, min_only=True) for arc in arcs]
 
 
 def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

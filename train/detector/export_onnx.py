@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +18,10 @@ from facerecon.checkpoints import load_network
 from facerecon.faces.center import NAME, CenterDetector, build
 from facerecon.faces.center_onnx import OnnxCenterDetector, export_onnx, largest_difference
 from train.command_line import command
+from train.timing import milliseconds
 
 SAME = 1e-2  # of a cell's numbers: logits, and lengths in strides
 SHAPE = (480, 640, 3)  # of the photo that is timed
-
-
-def milliseconds(detector: CenterDetector, repeats: int = 8) -> float:
-    """Median time of a photo."""
-    photo = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
-    took = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        detector.forward([photo], *SHAPE[:2])
-        took.append((time.perf_counter() - started) * 1000)
-    return float(np.median(took[1:]))
 
 
 def main() -> None:
@@ -44,12 +33,14 @@ def main() -> None:
     network = load_network(NAME, build, args.weights)
     export_onnx(network, args.output)
     torchs = CenterDetector.from_pretrained(device="cpu", path=args.weights)
+    photo = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
+    onnx = OnnxCenterDetector(args.output)
     figures = {
         "largest_difference": round(largest_difference(network, args.output), 6),
         "megabytes": round(args.output.stat().st_size / 1e6, 2),
-        "torch_ms": round(milliseconds(torchs), 1),
+        "torch_ms": round(milliseconds(lambda: torchs.forward([photo], *SHAPE[:2])), 1),
         "torch_dtype": str(torchs.dtype),
-        "onnxruntime_ms": round(milliseconds(OnnxCenterDetector(args.output)), 1),
+        "onnxruntime_ms": round(milliseconds(lambda: onnx.forward([photo], *SHAPE[:2])), 1),
     }
     print(json.dumps(figures, indent=1))
     if figures["largest_difference"] > SAME:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from train.head.register import border_arcs, distances_along, find_opening, rim_points
+from facerecon.metrics.surfaces import distances_along
+from train.head.register import border_arcs, find_opening, rim_points
 from train.head.topology import Topology
 
 NEAR = 0.012

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.head.register import border_arcs, distances_along, find_opening, rim_points
+from facerecon.metrics.surfaces import distances_along
+from train.head.register import border_arcs, find_opening, rim_points
 from train.head.surface import SurfacePoints
 from train.head.topology import Topology
 

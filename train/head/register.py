@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
+from facerecon.metrics.surfaces import distances_along
 from facerecon.rendering import mesh_normals
 from train.head.ict import FACE_END, MOUTH_END, SKIN_END, SOCKETS_END, IctModel
 from train.head.surface import SurfacePoints, boundary_loop, closest_points, cut_plane, edge_differences, uniform_laplacian
@@ -87,14 +87,6 @@ def border_arcs(vertices: np.ndarray, skin: np.ndarray, inner: np.ndarray) -> tu
     arcs.sort(key=lambda arc: -vertices[arc, 1].mean())
     corners = vertices[loop[[first, last]]]
     return corners[corners[:, 0].argsort()], arcs
-
-
-def distances_along(vertices: np.ndarray, faces: np.ndarray, arcs: list[np.ndarray]) -> list[np.ndarray]:
-    """Distance (V,) along the mesh's edges from each of several sets of vertices."""
-    edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0)
-    lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
-    graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), (len(vertices),) * 2)
-    return [dijkstra(graph, directed=False, indices=arc, min_only=True) for arc in arcs]
 
 
 def find_opening(vertices: np.ndarray, skin: np.ndarray, inner: np.ndarray) -> Opening:

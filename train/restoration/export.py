@@ -56,7 +56,7 @@ def export(weights: Path, config_name: str, output: Path) -> list[Path]:
 def in_six_bits(config: RestorationConfig) -> tuple[str, ...]:
     """Beginnings of the names whose weights are stored in 6 bits instead of 8: of the cleaners those of the coarsest level alone.
 
-    The levels about it add to the picture at once: with 6 bits the coarse cleaner lost 0.3 dB at heavy damage and 2.8 at light.
+    The levels about it add to the picture at once: with 6 bits the coarse cleaner lost 0.4 dB at heavy damage and 2.8 at light.
     """
     return (*GENERATING, f"cleaner.enter.{len(config.cleaner_channels) - 1}.", f"cleaner.coarse.enter.{len(config.coarse_channels) - 1}.")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,9 @@ import numpy as np
 from facerecon.restoration import CodeFormer, FaceRestorer
 from facerecon.restoration.onnx import OnnxFaceRestorer, export_onnx, largest_difference
 from train.command_line import command
+from train.timing import milliseconds
 
 SAME = 0.5  # grey levels
-
-
-def milliseconds(restorer: FaceRestorer, repeats: int = 8) -> float:
-    """Median time of one crop of the network's size."""
-    crop = np.random.default_rng(0).integers(0, 256, (restorer.size, restorer.size, 3), dtype=np.uint8)
-    took = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        restorer.restore([crop], 0.7)
-        took.append((time.perf_counter() - started) * 1000)
-    return float(np.median(took[1:]))
 
 
 def main() -> None:
@@ -40,11 +29,13 @@ def main() -> None:
     export_onnx(restorer.network, args.output)
     precise = CodeFormer(restorer.network.config).eval()
     precise.load_state_dict({key: value.float() for key, value in restorer.network.state_dict().items()})
+    crop = np.random.default_rng(0).integers(0, 256, (restorer.size, restorer.size, 3), dtype=np.uint8)
+    onnx = OnnxFaceRestorer(args.output)
     figures = {
         "largest_difference_grey_levels": round(largest_difference(precise, args.output), 4),
-        "torch_ms": round(milliseconds(restorer), 1),
+        "torch_ms": round(milliseconds(lambda: restorer.restore([crop], 0.7)), 1),
         "torch_dtype": str(next(restorer.network.parameters()).dtype),
-        "onnxruntime_ms": round(milliseconds(OnnxFaceRestorer(args.output)), 1),
+        "onnxruntime_ms": round(milliseconds(lambda: onnx.restore([crop], 0.7)), 1),
     }
     print(json.dumps(figures, indent=1))
     if figures["largest_difference_grey_levels"] > SAME:
