@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from facerecon.head.hanging_hair import ROW, HangingShell
 from facerecon.head.model import HeadModel
 from facerecon.metrics.surfaces import distances_along
 
@@ -31,6 +32,7 @@ class HairShell:
         scalp: (V,) bool, the vertices that hair grows on.
         center: (3,) metres, of the sphere that fits the average scalp best.
         directions: (64, 3), unit; Fibonacci's spiral around the vertical.
+        hanging: what hair beside the head does.
     """
 
     def __init__(self, head: HeadModel) -> None:
@@ -42,6 +44,7 @@ class HairShell:
         inward = _distance_from_rim(template, head.faces.cpu().numpy(), self.scalp)
         rise = np.clip(inward[self.scalp] / HAIRLINE_M, 0, 1)
         shares = self.nearness(self.outward(template[self.scalp]))
+        self.hanging = HangingShell(head, float(self.center[2]))
         self._weights = shares / shares.sum(1, keepdims=True) * (rise * rise * (3 - 2 * rise))[:, None]
 
     def outward(self, points: np.ndarray) -> np.ndarray:
@@ -78,7 +81,25 @@ def hair_shell(head: HeadModel) -> HairShell:
 
 def grow_hair(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> np.ndarray:
     """A bald head's vertices (V, 3) with what ``HeadParameters.hair`` says; as they are where that is None."""
-    return vertices if hair is None else hair_shell(head).grow(vertices, hair)
+    if hair is None:
+        return vertices
+    shell = hair_shell(head)
+    standing, hanging = apart(hair)
+    grown = shell.grow(vertices, standing)
+    return grown if hanging is None else shell.hanging.grow(grown, hanging)
+
+
+def apart(hair: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The two halves of ``HeadParameters.hair``: what stands on the scalp (64,), and what hangs beside the head (2, ``ROW``), None
+    where nothing does."""
+    hanging = np.asarray(hair[DIRECTIONS:]).reshape(-1, ROW)
+    return hair[:DIRECTIONS], hanging if hanging.any() else None
+
+
+def hair_cover(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> np.ndarray | None:
+    """How far (V,), in [0, 1], hair hangs over ears and neck of a head with hair; None where none does."""
+    hanging = None if hair is None else apart(hair)[1]
+    return None if hanging is None else hair_shell(head).hanging.cover(vertices, hanging)
 
 
 def _sphere_center(points: np.ndarray) -> np.ndarray:

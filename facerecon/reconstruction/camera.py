@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerecon.faces.align import invert, transform_points
-from facerecon.rendering import sh_basis
+from facerecon.rendering import project, sh_basis, to_camera
+from facerecon.types import HeadParameters
 
 NEAREST_M, FARTHEST_M = 0.3, 3.0
 # Scale of a typical head in a crop of side 1: crop sides per metre.
@@ -159,3 +160,24 @@ def turn_light(lighting: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     grid /= np.linalg.norm(grid, axis=1, keepdims=True)
     before = sh_basis(torch.from_numpy(grid @ rotation)).numpy() @ lighting
     return np.linalg.lstsq(sh_basis(torch.from_numpy(grid)).numpy(), before, rcond=None)[0]
+
+
+def points_in_crop(points: np.ndarray, parameters: HeadParameters, matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """Where a crop of the photo shows points of the head.
+
+    Args:
+        points: (N, 3) metres, head frame.
+        parameters: pose and camera.
+        matrix: (2, 3), pixels of the photo to pixels of the crop.
+
+    Returns:
+        (N, 2) pixels of the crop, and how many of them a metre has at the last of the points.
+    """
+    rotation, translation, principal = (
+        torch.as_tensor(np.asarray(value, np.float64))[None]
+        for value in (parameters.rotation, parameters.translation_m, parameters.principal_point)
+    )
+    there = to_camera(torch.from_numpy(np.asarray(points, np.float64))[None], rotation, translation)
+    pixels = project(there, torch.tensor([parameters.focal_px], dtype=torch.float64), principal)[0].numpy()
+    zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return transform_points(pixels, matrix), float(zoom * parameters.focal_px / -there[0, -1, 2])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from facerecon.faces.align import invert, transform_points
 from facerecon.faces.masks import FaceMasks
 from facerecon.head import HeadModel
-from facerecon.head.hair import HairShell, hair_shell
-from facerecon.rendering import project, to_camera
+from facerecon.head.hair import DIRECTIONS, HairShell, hair_shell
+from facerecon.reconstruction.camera import points_in_crop
+from facerecon.reconstruction.hanging_hair import measure_hanging
 from facerecon.types import HeadParameters
 
 RAYS = 72
@@ -31,10 +31,7 @@ USUAL, USUAL_SHARE = 0.8, 0.3
 def measure_hair(
     parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, masks: FaceMasks, photo_size: tuple[int, int]
 ) -> np.ndarray | None:
-    """Thickness of the hair by direction, for ``HeadParameters.hair``.
-
-    A ray from the middle of the skull crosses the bald head's outline at a point of the scalp, and ends where the hair
-    does: that is how thick it is there. The other sides are guessed from these.
+    """A person's hair, for ``HeadParameters.hair``.
 
     Args:
         parameters: pose and camera.
@@ -44,11 +41,28 @@ def measure_hair(
         photo_size: height and width in pixels; hair that leaves the photo tells nothing.
 
     Returns:
-        (64,) float32 metres, or None where the photo shows too little of the scalp's outline.
+        float32 metres, or None where the photo shows too little of the scalp's outline and nothing beside the head.
+    """
+    shell = hair_shell(head)
+    standing = _standing(parameters, vertices, head, masks, photo_size)
+    hanging = measure_hanging(parameters, vertices, shell.hanging, masks, photo_size)
+    if standing is None and not hanging.any():
+        return None
+    standing = np.zeros(DIRECTIONS) if standing is None else standing
+    return np.concatenate((standing, hanging.ravel())).astype(np.float32)
+
+
+def _standing(
+    parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, masks: FaceMasks, photo_size: tuple[int, int]
+) -> np.ndarray | None:
+    """Thickness (64,) of the hair on the scalp by direction, metres.
+
+    A ray from the middle of the skull crosses the bald head's outline at a point of the scalp, and ends where the hair
+    does: that is how thick it is there. The other sides are guessed from these.
     """
     shell = hair_shell(head)
     points = np.concatenate((np.asarray(vertices, np.float64), shell.center[None]))
-    places, metre = _on_masks(points, parameters, masks)
+    places, metre = points_in_crop(points, parameters, masks.matrix)
     outline = _outline(places[:-1], places[-1], (head.masks["skin"] & ~head.masks["neck"]).cpu().numpy())
     outline = outline[shell.scalp[outline]]
     if len(outline) < FEWEST_RAYS:
@@ -58,19 +72,7 @@ def measure_hair(
     if known.sum() < FEWEST_RAYS:
         return None
     seen = shell.outward(points[outline[known]])
-    return _everywhere(shell, seen, _steady(thickness[known])).astype(np.float32)
-
-
-def _on_masks(points: np.ndarray, parameters: HeadParameters, masks: FaceMasks) -> tuple[np.ndarray, float]:
-    """Pixels (N, 2) of the masks of points (N, 3) in the head's frame, and how many pixels a metre has at the last of them."""
-    rotation, translation, principal = (
-        torch.as_tensor(np.asarray(value, np.float64))[None]
-        for value in (parameters.rotation, parameters.translation_m, parameters.principal_point)
-    )
-    there = to_camera(torch.from_numpy(points)[None], rotation, translation)
-    pixels = project(there, torch.tensor([parameters.focal_px], dtype=torch.float64), principal)[0].numpy()
-    zoom = np.sqrt(abs(np.linalg.det(masks.matrix[:, :2])))
-    return transform_points(pixels, masks.matrix), float(zoom * parameters.focal_px / -there[0, -1, 2])
+    return _everywhere(shell, seen, _steady(thickness[known]))
 
 
 def _outline(places: np.ndarray, center: np.ndarray, region: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from facerecon.faces.masks import FaceMasks
 from facerecon.head import HeadModel
+from facerecon.head.hair import hair_cover
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.delight import remove_light
 from facerecon.reconstruction.skin_modes import personal
@@ -67,6 +68,10 @@ def unproject(
     """
     atlas = atlas_of(head, size)
     prior = load_appearance(size, len(head.uv))
+    cover = hair_cover(vertices, parameters.hair, head)
+    if cover is not None:
+        atlas = atlas.under_hair(cover)
+        prior = replace(prior, hair_growth=np.maximum(prior.hair_growth, atlas.spread(cover[:, None])[..., 0]))
     shown = texels = project_photo(photo, parameters, np.asarray(vertices, np.float32), atlas, masks)
     lit = tone = measure_tone(texels, atlas, prior)
     if delight:

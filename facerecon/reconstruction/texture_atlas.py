@@ -7,6 +7,7 @@ out once for a head and kept.
 
 from __future__ import annotations
 
+from copy import copy
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -147,9 +148,26 @@ class TextureAtlas:
         self.graph = SurfaceGraph(self.template, skin_faces)
         self.seams: Seams = find_seams(self.faces, uv_faces, self.texel_uv, self.inside)
         self.mirror = self._mirror(uv, uv_faces)
+        self.covered = np.zeros(len(self.template), np.float32)
+        self.alike: np.ndarray | float = 1.0
         self._total = self._weights_about()
         self._border = self._nearest_inside(GUTTER * size)
         self._fringe = self._nearest_inside(2.0)
+
+    def under_hair(self, cover: np.ndarray) -> TextureAtlas:
+        """This atlas for a head whose ears and neck hair hangs over: what it covers counts as scalp.
+
+        Args:
+            cover: (V,) in [0, 1], how far each vertex is covered.
+        """
+        other = copy(self)
+        covered = self.spread(cover[:, None])[..., 0]
+        bare = {name: self.masks[name] * (1 - covered) for name in ("ears", "face", "neck")}
+        other.masks = {**self.masks, **bare, "scalp": np.maximum(self.masks["scalp"], covered)}
+        other.covered = cover
+        other.alike = 1 - np.abs(covered - self.flip(covered[..., None]))
+        other.neck_faces = self.neck_faces & (cover[self.faces].mean(1) < 0.5)
+        return other
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Vertex values (V, C) interpolated to texels, (S, S, C) float32, zero outside the charts."""

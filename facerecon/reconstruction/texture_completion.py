@@ -99,7 +99,7 @@ def add_mirror(
     """
     other = atlas.flip(lab)
     other_weight, other_likeness = cv2.split(atlas.flip(cv2.merge([weight, likeness])))
-    other_weight *= MIRROR_TRUST * atlas.skin
+    other_weight *= MIRROR_TRUST * atlas.alike * atlas.skin
     # Light differs between the sides, in brightness above all; what differs more is not light but something else.
     shade = np.clip(lab - other, -LARGEST_SHADE, LARGEST_SHADE)
     shade, known = atlas.gather(shade, (np.minimum(weight, other_weight) * likeness * other_likeness) ** 2)
@@ -167,7 +167,7 @@ def fill_hair(
 
     growth = atlas.gather(prior.hair_growth[..., None], atlas.skin.astype(np.float32))[0]
     evidence, known = atlas.gather((1 - likeness)[..., None], weight)
-    evidence[:, 0] = ramp(evidence[:, 0], 0.25, 0.75) * ramp(atlas.template[:, 1], HAIR_LOW_M, HAIR_HIGH_M)
+    evidence[:, 0] = ramp(evidence[:, 0], 0.25, 0.75) * np.maximum(ramp(atlas.template[:, 1], HAIR_LOW_M, HAIR_HIGH_M), atlas.covered)
     # On a bald scalp the hair's colour is the scalp's: covering it keeps the scalp in one colour.
     evidence = np.maximum(evidence, (1 - tone.hair_share) * growth)
     cover = atlas.graph.membrane(evidence, known, reach=HAIRLINE_REACH, rest=growth)

@@ -78,7 +78,7 @@ class PairKinds:
 DETAILED = PairKinds()
 # Seen small, a face in a good photo has nothing to mend, and fine noise is gone.
 SMALL = PairKinds(
-    {"clean": 0.03, "light": 0.1, "medium": 0.4, "heavy": 0.47}, (0.9, 1.4), 0.25, grainy=0.05, scratched=0.03, plain=0.5, around=0.5
+    {"clean": 0.03, "light": 0.1, "medium": 0.37, "heavy": 0.5}, (0.9, 1.4), 0.25, grainy=0.04, scratched=0.03, plain=0.85, around=0.4
 )
 UNKNOWN = np.full((5, 2), np.nan)
 DETECTOR_ERROR = 0.04  # of the eyes' distance, each coordinate of a point: bad photos have more of it than good ones

@@ -43,6 +43,12 @@ LEVELS = {
     "medium": DegradationLevel((0.5, 2.2), (1.8, 4.5), (2.0, 8.5), (48, 82)),
     "heavy": DegradationLevel((1.2, 4.5), (4.0, 10.0), (4.0, 16.0), (28, 62)),
 }
+PLAIN_LEVELS = {  # those of benchmarks, a little wider
+    "clean": LEVELS["clean"],
+    "light": DegradationLevel((0.2, 0.8), (1.2, 1.8), (0.0, 3.2), (72, 95)),
+    "medium": DegradationLevel((0.6, 2.1), (1.9, 4.2), (2.5, 8.5), (48, 82)),
+    "heavy": DegradationLevel((1.3, 4.2), (4.6, 8.4), (4.5, 15.5), (28, 62)),
+}
 LEVEL_SHARES = {"clean": 0.1, "light": 0.25, "medium": 0.3, "heavy": 0.35}
 
 
@@ -56,9 +62,10 @@ def degrade(
         level: a name of :data:`LEVELS`.
         rng: random numbers.
         unit: how many pixels of the image count as one of a 256-pixel crop; its longer side over 256 if not given.
-        plain: the one kind of each harm that benchmarks use (isotropic blur, area and bicubic resampling, JPEG once).
+        plain: the one kind of each harm that benchmarks use (isotropic blur, area and bicubic resampling, JPEG once), as
+            strong as :data:`PLAIN_LEVELS` says.
     """
-    ranges = LEVELS[level]
+    ranges = (PLAIN_LEVELS if plain else LEVELS)[level]
     h, w = image.shape[:2]
     unit = max(h, w) / 256 if unit is None else unit
     if plain:
