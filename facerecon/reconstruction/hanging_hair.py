@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
 from facerecon.faces.align import invert, transform_points
 from facerecon.faces.masks import FaceMasks
-from facerecon.head.hanging_hair import HEIGHTS_M, HangingShell
+from facerecon.head.hanging_hair import HEIGHTS_M, ROW, HangingShell
 from facerecon.reconstruction.camera import points_in_crop
 from facerecon.reconstruction.landmark_basis import yaw_seen
 from facerecon.types import HeadParameters
@@ -17,10 +19,13 @@ NEAREST_M, FARTHEST_M, STEP_M = 0.05, 0.17, 0.002
 """From the middle plane: where hair beside a head is looked for, and how closely."""
 BEGINS_M = 0.11
 """What begins farther out is not this person's hair."""
+THINNEST_M = 0.018
+"""Less of it beside a neck is the shadow of an ear or a jaw."""
 GAP = 5
 """As many looks in a row without hair end it; fewer lie between two locks."""
-LONG_M, LONG_ROWS = -0.03, 3
-"""Hair hangs where it goes on for as many rows below this height; above the ear's middle any head has some."""
+LONG_M, LONG_ROWS, BEHIND_ROWS = -0.03, 3, 5
+"""Hair hangs where it goes on for as many rows below this height, for more behind a bare ear; above the ear's middle any head has
+some."""
 EAR_M = -0.05
 """Height of the lobe: down to there hair behind a bare ear is not drawn."""
 ASIDE_DEGREES = 12.0
@@ -31,13 +36,30 @@ LIKELY, SURE = 0.12, 0.3
 """Share of the ear's places where the photo shows an ear, from which on it may be bare, and is: a fit puts ears a little beside them."""
 
 
+@dataclass(frozen=True)
+class Side:
+    """What a photo shows on one side of a head.
+
+    Attributes:
+        bare: [0, 1], how surely the ear shows.
+        ends: (H,) metres from the middle plane at which hair ends at ``HEIGHTS_M``; 0 without, NaN where the photo does not show it.
+        breadth: (H,) metres, how broad it is there.
+        cut: (H,) bool, where it goes on beyond the picture.
+    """
+
+    bare: float
+    ends: np.ndarray
+    breadth: np.ndarray
+    cut: np.ndarray
+
+
 def measure_hanging(
     parameters: HeadParameters, vertices: np.ndarray, shell: HangingShell, masks: FaceMasks, photo_size: tuple[int, int]
 ) -> np.ndarray:
     """Hair beside the head, for ``HangingShell.grow``.
 
-    At each height looks go outward from the face, to the left and to the right, until hair ends; where it leaves the
-    picture it goes on as it was.
+    At each height looks go outward from the face, to the left and to the right, until hair ends; below the picture it goes on as
+    it was.
 
     Args:
         parameters: pose and camera.
@@ -47,19 +69,35 @@ def measure_hanging(
         photo_size: height and width in pixels.
 
     Returns:
-        (2, ``ROW``) float32, left and right; all zero of hair that ends at the ears.
+        (2, ``ROW``) float32, left and right; all zero of hair that ends at the ears, and of profiles.
     """
     yaw = np.degrees(float(yaw_seen(parameters)))
     if abs(yaw) > FRONTAL_DEGREES:
-        return np.zeros((2, 1 + len(HEIGHTS_M)), np.float32)
-    sides = []
-    for sign, ear in zip((1, -1), shell.ears):
-        places, _ = points_in_crop(vertices[ear], parameters, masks.matrix)
-        bare = np.clip((_share(masks, "neck", places[None]).mean() - LIKELY) / (SURE - LIKELY), 0, 1)
-        sides.append(_side(1 - bare, _ends(parameters, shell.axis_z, sign, masks, photo_size)))
+        return np.zeros((2, ROW), np.float32)
+    left, right = (
+        _look(parameters, vertices[ear], shell.axis_z, sign, masks, photo_size) for sign, ear in zip((1, -1), shell.ears)
+    )
+    left, right = _completed(left, right), _completed(right, left)
     if abs(yaw) > ASIDE_DEGREES:  # the nose to the right of the picture: the left side is behind
-        sides = [sides[1]] * 2 if yaw > 0 else [sides[0]] * 2
-    return np.array(sides, np.float32)
+        left, right = (_alike(right, left),) * 2 if yaw > 0 else (_alike(left, right),) * 2
+    return np.array([_row(left), _row(right)], np.float32)
+
+
+def _look(
+    parameters: HeadParameters, ear: np.ndarray, axis_z: float, sign: int, masks: FaceMasks, photo_size: tuple[int, int]
+) -> Side:
+    """One side: its ear (N, 3) metres, and the hair on the ways outward, to +x or -x by ``sign``."""
+    places, _ = points_in_crop(ear, parameters, masks.matrix)
+    bare = np.clip((_share(masks, "neck", places[None]).mean() - LIKELY) / (SURE - LIKELY), 0, 1)
+    way = np.arange(NEAREST_M, FARTHEST_M, STEP_M)
+    points = np.stack(np.broadcast_arrays(sign * way, HEIGHTS_M[:, None], axis_z), axis=-1)
+    places = points_in_crop(points.reshape(-1, 3), parameters, masks.matrix)[0].reshape(*points.shape[:2], 2)
+    in_photo = transform_points(places.reshape(-1, 2), invert(masks.matrix)).reshape(places.shape)
+    limits, last = np.array(photo_size[::-1]) - 1, masks.probabilities.shape[-1] - 1
+    seen = ((in_photo >= 0) & (in_photo <= limits) & (places >= 0) & (places <= last)).all(-1)
+    hair = _share(masks, "hair", places) >= 0.5
+    ends, breadth, cut = map(np.array, zip(*(_end(way, *row) for row in zip(hair, seen))))
+    return Side(float(bare), ends, breadth, cut)
 
 
 def _share(masks: FaceMasks, name: str, places: np.ndarray) -> np.ndarray:
@@ -67,45 +105,43 @@ def _share(masks: FaceMasks, name: str, places: np.ndarray) -> np.ndarray:
     return cv2.remap(masks.of(name), *np.moveaxis(places.astype(np.float32), -1, 0), cv2.INTER_LINEAR, borderValue=0.0)
 
 
-def _ends(parameters: HeadParameters, axis_z: float, sign: int, masks: FaceMasks, photo_size: tuple[int, int]) -> np.ndarray:
-    """Where hair ends on one side at each height (H,), metres from the middle plane; 0 without hair, NaN where no end is seen."""
-    way = np.arange(NEAREST_M, FARTHEST_M, STEP_M)
-    points = np.stack(np.broadcast_arrays(sign * way, HEIGHTS_M[:, None], axis_z), axis=-1)
-    places = points_in_crop(points.reshape(-1, 3), parameters, masks.matrix)[0].reshape(*points.shape[:2], 2)
-    hair = _share(masks, "hair", places) >= 0.5
-    in_photo = transform_points(places.reshape(-1, 2), invert(masks.matrix)).reshape(places.shape)
-    limits, last = np.array(photo_size[::-1]) - 1, masks.probabilities.shape[-1] - 1
-    seen = ((in_photo >= 0) & (in_photo <= limits) & (places >= 0) & (places <= last)).all(-1)
-    return np.array([_end(way, *row) for row in zip(hair, seen)])
+def _end(way: np.ndarray, hair: np.ndarray, seen: np.ndarray) -> tuple[float, float, bool]:
+    """Where hair that begins near the head ends on a way outward (N,), how broad it is, and whether the picture ends before it."""
+    near, found = way <= BEGINS_M, hair & seen
+    if not (found & near).any():
+        return (0.0 if seen[near].all() else np.nan), 0.0, False
+    first = int(found.argmax())
+    bare = np.lib.stride_tricks.sliding_window_view(~found[first:], GAP).all(-1)
+    last = first + (int(bare.argmax()) if bare.any() else len(way) - first) - 1
+    return way[last], way[last] - way[first], not seen[last : last + 2].all()
 
 
-def _end(way: np.ndarray, hair: np.ndarray, seen: np.ndarray) -> float:
-    """Where hair that begins near the head ends on a way outward (N,)."""
-    if not seen[way <= BEGINS_M].all():
-        return np.nan
-    first = int(hair.argmax())
-    if not hair[first] or way[first] > BEGINS_M:
-        return 0.0
-    bare = np.lib.stride_tricks.sliding_window_view(~hair[first:], GAP).all(-1)
-    end = first + int(bare.argmax())
-    return way[end - 1] if bare.any() and seen[first : end + GAP].all() else np.nan
+def _completed(side: Side, other: Side) -> Side:
+    """A side, with what the other one says where the picture ends too soon."""
+    beyond = np.where(side.cut | np.isnan(side.ends), other.ends, np.nan)
+    return replace(side, ends=np.fmax(side.ends, beyond), breadth=np.where(np.isnan(side.ends), other.breadth, side.breadth))
 
 
-def _side(covered: float, ends: np.ndarray) -> np.ndarray:
-    """A row of what ``HangingShell.grow`` takes, from how far the ear is covered and the ends of hair (H,)."""
-    first = np.flatnonzero(np.isfinite(ends))
-    if not len(first):
-        return np.zeros(1 + len(ends))
-    ends = ends.copy()
-    for i in range(len(ends)):
-        if not np.isfinite(ends[i]):
-            ends[i] = ends[i - 1] if i else ends[first[0]]
-    ends = median_filter(ends, 3, mode="nearest")
-    if covered < 0.5:
+def _alike(near: Side, far: Side) -> Side:
+    """Both sides of a head seen from one: where hair ends on the far side, a part of it is that at the back."""
+    both = (near.ends > 0) & (far.ends > 0)
+    return replace(near, ends=np.where(both, (near.ends + far.ends) / 2, near.ends))
+
+
+def _row(side: Side) -> np.ndarray:
+    """What ``HangingShell.grow`` takes for a side."""
+    known = np.flatnonzero(np.isfinite(side.ends))
+    if not len(known):
+        return np.zeros(ROW)
+    before = np.maximum(np.searchsorted(known, np.arange(len(HEIGHTS_M)), "right") - 1, 0)
+    ends = median_filter(side.ends[known[before]], 3, mode="nearest")
+    if side.bare > 0.5:
         ends[HEIGHTS_M > EAR_M] = 0
-    below = np.flatnonzero(ends > 0)
-    if len(below):  # what follows a gap is something else
-        ends[below[0] + int(np.append(ends[below[0] :] > 0, False).argmin()) :] = 0
-    if (ends[HEIGHTS_M < LONG_M] > 0).sum() < LONG_ROWS:
-        return np.zeros(1 + len(ends))
-    return np.concatenate(([covered], ends))
+    rows = np.flatnonzero(ends > 0)
+    if len(rows):  # what follows a gap is something else
+        ends[rows[0] + int(np.append(ends[rows[0] :] > 0, False).argmin()) :] = 0
+    low = (ends > 0) & (HEIGHTS_M < LONG_M)
+    breadth = side.breadth[low & (side.breadth > 0)]
+    if low.sum() < (BEHIND_ROWS if side.bare > 0.5 else LONG_ROWS) or not len(breadth) or np.median(breadth) < THINNEST_M:
+        return np.zeros(ROW)
+    return np.concatenate(([1 - side.bare], ends))
