@@ -49,6 +49,8 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
     torch.set_num_threads(1)
     straight = run(data, tmp_path / "a")
+    run(data, tmp_path / "d", "--stop-at", "2")
+    stopped = run(data, tmp_path / "d", "--resume", "latest")
     monkeypatch.setattr("train.demographics.train.averaged_network", stop)
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path / "b", "--save-seconds", "0")
@@ -59,6 +61,9 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     assert whole[0].name == "step_00000003"
     for name, value in straight.items():
         torch.testing.assert_close(value, resumed[name], atol=0, rtol=0)
+        torch.testing.assert_close(value, stopped[name], atol=0, rtol=0)
+    with pytest.raises(FaceReconError, match="earlier run"):
+        run(data, tmp_path / "a")
 
 
 def stop(*_: object) -> None:
