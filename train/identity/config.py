@@ -40,7 +40,7 @@ class TrainConfig:
 
 
 _NARROW = IdentityConfig(channels=(32, 32, 32), blocks=(1, 1, 1), reduced=8, embedding=16)
-# ArcFace's embedding on a trunk of some twenty million parameters.
+# ArcFace's embedding on a trunk of some 25 million parameters.
 _WIDE = IdentityConfig(channels=(128, 256, 512), blocks=(3, 6, 3), reduced=64, embedding=512)
 
 CONFIGS = {

@@ -32,7 +32,7 @@ class TrainConfig:
 
 _NARROW = TrunkConfig(image_size=32, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=8, features=16)
 _SMALL_CROPS = LandmarkerConfig(image_size=32, channels=(32, 32, 32), blocks=(1, 1, 1, 1), reduced=8, features=16)
-# The crops of HRNet's face alignment (Wang et al., TPAMI 2021), some ten million parameters.
+# The crops of HRNet's face alignment (Wang et al., TPAMI 2021), some twenty million parameters.
 _LARGE = LandmarkerConfig(image_size=256, channels=(128, 256, 256), blocks=(4, 4, 3, 2), reduced=64, features=512)
 
 CONFIGS = {

@@ -69,6 +69,7 @@ def train(args: argparse.Namespace) -> Path:
         save_weights(path, network, optimizer, asdict(config.network), facts)
 
     run.optimise(stream(batches(args, config), run.first, run.last, args.workers, run.place), losses, write)
+    accelerator.print(path)
     return path
 
 
@@ -94,4 +95,4 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(command(lambda: train(parse())))
+    command(lambda: train(parse()))

@@ -79,6 +79,13 @@ def test_the_loss_asks_only_for_what_is_known() -> None:
     assert gradient[SKIN, 1, 1] < 0 and gradient[FEATURES, 1, 1] < 0 and gradient[OTHER, 1, 1] > 0
 
 
+def test_the_loss_is_found_where_the_batch_lies() -> None:
+    # "meta" holds no numbers, but refuses to meet tensors of the CPU as a GPU does.
+    logits, allowed = torch.empty(1, 6, 4, 4, device="meta"), torch.empty(1, 4, 4, dtype=torch.uint8, device="meta")
+    loss, _ = partial_cross_entropy(logits, allowed, torch.empty(1, 4, 4, device="meta"))
+    assert loss.is_meta
+
+
 def test_crops_and_labels_move_together(folders: tuple[Path, Path]) -> None:
     renders, photos = folders
     batch = ParsingBatches([read_renders(renders), read_photos(photos)], [2, 1], [1.0, 0.5], 64, seed=3)
