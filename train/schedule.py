@@ -41,4 +41,4 @@ class Schedule:
 
     def share(self, step: int, seconds: float) -> float:
         """How much of the run is over after so many steps and seconds of training; 1 or more at its end."""
-        return max(step / self.steps, seconds / (60 * self.minutes) if self.minutes else 0.0)
+        return max(step / max(self.steps, 1), seconds / (60 * self.minutes) if self.minutes else 0.0)

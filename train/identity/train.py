@@ -83,8 +83,8 @@ def train(args: argparse.Namespace) -> Path:
     learner = Learner(config, faces.named).to(accelerator.device)
     contrast = Contrast(config.temperature, config.memory, accelerator.gather)
     trunk, heads = make_optimizers(learner, config, args.adamw)
-    parts = {"optimizer": trunk, "heads": heads, "norm": learner.network.norm, "contrast": contrast}
-    run = Run(accelerator, output, schedule(config, args.minutes), parts, args)
+    kept = {"optimizer": trunk, "heads": heads, "norm": learner.network.norm, "contrast": contrast}
+    run = Run(accelerator, output, schedule(config, args.minutes), kept, args)
     accelerator.print(f"{len(faces.person)} faces, {faces.named} people with names", flush=True)
 
     def losses(batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
