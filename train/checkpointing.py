@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from facerecon.images import atomic_write
 from facerecon.quantization import compress
 from facerecon.types import FaceReconError
 from train.precision import MasterAdamW
@@ -32,7 +33,8 @@ def cosine_lr(step: int, total: int, peak: float, warmup: int = 100, floor: floa
 
 def random_state() -> dict:
     """The state of every random generator of this process."""
-    return {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
+    state = {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
+    return {**state, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
 
 
 def set_random_state(state: dict) -> None:
@@ -40,6 +42,8 @@ def set_random_state(state: dict) -> None:
     torch.set_rng_state(state["torch"])
     np.random.set_state(state["numpy"])
     random.setstate(state["python"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
@@ -93,4 +97,5 @@ def load_checkpoint(folder: Path, resume: str | None) -> dict | None:
 def save_weights(path: Path, network: nn.Module, optimizer: MasterAdamW, config: dict, training: dict) -> None:
     """Averaged weights, compressed as checkpoints are, with the network's config and the training's in the metadata."""
     averaged = {k: v.cpu() for k, v in optimizer.averaged_state(network).items()}
-    save_file(compress(averaged), path, {"config": json.dumps(config), "training": json.dumps(training)})
+    with atomic_write(path) as aside:
+        save_file(compress(averaged), aside, {"config": json.dumps(config), "training": json.dumps(training)})

@@ -1,42 +1,48 @@
-"""The loop that the stages of the head share: gradients over processes, learning rate, progress line, checkpoints."""
+"""The loop that the stages share: gradients over processes, learning rate, progress line, checkpoints."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from train.checkpointing import cosine_lr, load_checkpoint, save_checkpoint
+from facerecon.types import FaceReconError
+from train.checkpointing import load_checkpoint, save_checkpoint
 from train.precision import MasterAdamW
+from train.processes import agreed, descend, draw_apart, to_device
 from train.progress import RunLog
+from train.schedule import Schedule
 
 Weights = TypeVar("Weights")
+Config = TypeVar("Config")
 
 SMOOTHING = 0.95  # of the numbers on the progress line
 
 
-class Schedule(Protocol):
-    """What the loop asks of a stage's config: its length in steps, and the peak learning rate."""
+class Stateful(Protocol):
+    """What a checkpoint can hold: an optimizer, a module, or whatever else changes from step to step."""
 
-    steps: int
-    lr: float
+    def state_dict(self) -> Any:
+        """Everything needed to go on with the same numbers."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Takes over what :meth:`state_dict` gave."""
 
 
-def add_options(parser: argparse.ArgumentParser, log_every: int = 50) -> None:
+def add_options(parser: argparse.ArgumentParser, log_every: int = 50, save_seconds: float = 120) -> None:
     """The options that this loop and the schedule of a stage have."""
     parser.add_argument("--resume", help="'latest' or a checkpoint folder")
     parser.add_argument("--steps", type=int, help="length of the schedule, instead of the config's")
     parser.add_argument("--stop-at", type=int, help="stop after this step, the schedule unchanged")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log-every", type=int, default=log_every)
-    parser.add_argument("--save-seconds", type=float, default=120)
+    parser.add_argument("--save-seconds", type=float, default=save_seconds)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -58,72 +64,101 @@ def reweighted(weights: Weights, args: argparse.Namespace) -> Weights:
         raise SystemExit(f"--weights takes NAME=NUMBER with a name of {', '.join(known)}, not {' '.join(args.weights)}.") from error
 
 
-def resume(optimizer: MasterAdamW, output: Path, which: str | None) -> int:
-    """The step to begin with: that of a checkpoint, whose state the optimizer takes over, or 0; see ``load_checkpoint``."""
-    state = load_checkpoint(output, which)
-    if state:
-        optimizer.load_state_dict(state["optimizer"])
-    return state["step"] if state else 0
+def configured(config: Config, args: argparse.Namespace) -> Config:
+    """A config, a dataclass, with what options of the same names say where they are given."""
+    given = {field.name: value for field in fields(config) if (value := getattr(args, field.name, None)) is not None}
+    return replace(config, **given)
 
 
-def last_step(schedule: Schedule, args: argparse.Namespace) -> int:
-    """Where a run ends: with its schedule, or before at ``--stop-at``."""
-    return min(schedule.steps, args.stop_at or schedule.steps)
-
-
-def optimise(
-    accelerator: Accelerator,
-    optimizer: MasterAdamW,
-    schedule: Schedule,
-    batches: Iterable[dict],
-    losses: Callable[[dict, int], tuple[Tensor, dict[str, float]]],
-    first: int,
-    output: Path,
-    args: argparse.Namespace,
-) -> None:
-    """Takes a step for each batch and leaves a checkpoint in ``output`` at the end, and every ``--save-seconds``.
+class Run:
+    """A run of a stage, new or gone on with, in one of the processes that share it.
 
     Args:
-        batches: tensors by name, or such dicts by name, from step ``first`` on.
-        losses: of a batch that lies on the device, and the number of its step: what to descend on, and what to tell.
+        accelerator: knows the other processes.
+        output: folder of the checkpoints and curves; the main process alone writes there.
+        schedule: of the whole run.
+        parts: what checkpoints hold, by name; gradients are for the ``MasterAdamW`` among them.
+        args: of :func:`add_options`.
+
+    Attributes:
+        first, last: the steps to take are ``first`` to ``last - 1``.
+        done: steps taken so far, earlier parts of the run included.
+        over: share of the run that is over, 0 to 1, as of the step that is being taken.
+
+    Raises:
+        FaceReconError: see ``load_checkpoint``; or the checkpoint lacks one of the parts.
     """
-    began = saved = time.monotonic()
-    smooth: dict[str, float] = {}
-    log = RunLog(output, first, accelerator.is_main_process)
-    for step, batch in enumerate(batches, start=first):
-        loss, logs = losses(_to(batch, accelerator), step)
-        optimizer.zero_grad()
-        loss.backward()
-        share_gradients(accelerator, optimizer)
-        optimizer.step(cosine_lr(step, schedule.steps, schedule.lr))
-        smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in logs.items()}
-        if step % args.log_every == 0:
-            rate = (step - first + 1) / (time.monotonic() - began)
-            log.tell(step, f"of {schedule.steps}, {rate:.2f} steps/s", {"loss": loss.item(), **smooth})
-        if time.monotonic() - saved > args.save_seconds and accelerator.is_main_process:
-            save_checkpoint(output, step + 1, {"optimizer": optimizer.state_dict()})
-            saved = time.monotonic()
-    log.close()
-    if accelerator.is_main_process:
-        save_checkpoint(output, last_step(schedule, args), {"optimizer": optimizer.state_dict()})
 
+    def __init__(
+        self, accelerator: Accelerator, output: Path, schedule: Schedule, parts: Mapping[str, Stateful], args: argparse.Namespace
+    ) -> None:
+        self.accelerator, self.output, self.schedule, self.parts, self.args = accelerator, output, schedule, parts, args
+        self.optimizers = [part for part in parts.values() if isinstance(part, MasterAdamW)]
+        state = load_checkpoint(output, args.resume)
+        accelerator.wait_for_everyone()  # else the main process may prune what another still reads
+        if state and (missing := parts.keys() - state.keys()):
+            raise FaceReconError(f"The checkpoint is of another kind of run: it holds no {', '.join(sorted(missing))}.")
+        for name, part in parts.items() if state else ():
+            part.load_state_dict(state[name])
+        self.first = self.done = state["step"] if state else 0
+        self.last = min(schedule.steps, args.stop_at or schedule.steps)
+        self.over = 0.0
+        self._before = state.get("seconds", 0.0) if state else 0.0
+        self._began = time.monotonic()
 
-def share_gradients(accelerator: Accelerator, optimizer: MasterAdamW) -> None:
-    """The mean of the processes' gradients, in each of them."""
-    if accelerator.num_processes > 1:
-        for parameter in optimizer.model_parameters:
-            if parameter.grad is not None:
-                parameter.grad = accelerator.reduce(parameter.grad, "mean")
+    @property
+    def place(self) -> tuple[int, int]:
+        """The number of this process, and of all of them."""
+        return self.accelerator.process_index, self.accelerator.num_processes
 
+    @property
+    def seconds(self) -> float:
+        """Of training so far, pauses between its parts left out."""
+        return time.monotonic() - self._began + self._before
 
-def agreed(accelerator: Accelerator, number: float) -> float:
-    """The mean of the processes' numbers, so that what depends on a clock, such as the last step, comes to all at once."""
-    if accelerator.num_processes == 1:
-        return number
-    return float(accelerator.reduce(torch.tensor(number, device=accelerator.device), "mean"))
+    def optimise(
+        self,
+        batches: Iterable[Any],
+        losses: Callable[[Any, int], tuple[Tensor, Mapping[str, float | Tensor]]],
+        write: Callable[[], Any] | None = None,
+    ) -> None:
+        """Takes a step for each batch; leaves a checkpoint at the end, and every ``--save-seconds``.
 
+        Args:
+            batches: from step ``first`` on, of tensors and what else has ``to(device)``, or dicts and tuples of such.
+            losses: of a batch that lies on the device, and the number of its step: what to descend on, and what to tell.
+            write: what the main process does after each checkpoint, such as writing the averaged weights; it draws no random numbers.
+        """
+        self._began = saved = time.monotonic()
+        smooth: dict[str, float] = {}
+        log = RunLog(self.output, self.first, self.accelerator.is_main_process)
+        for step, batch in enumerate(batches, start=self.first):
+            self.over = self._share(step)
+            if self.over >= 1:
+                break
+            draw_apart(self.accelerator, self.args.seed, step)
+            loss, logs = losses(to_device(batch, self.accelerator.device), step)
+            descend(self.accelerator, loss, self.schedule.rate(step, self.over), *self.optimizers)
+            self.done = step + 1
+            told = {name: value.item() if isinstance(value, Tensor) else value for name, value in logs.items()}
+            smooth = {k: smooth.get(k, v) * SMOOTHING + v * (1 - SMOOTHING) for k, v in told.items()}
+            if step % self.args.log_every == 0:
+                rate = (self.done - self.first) / (time.monotonic() - self._began)
+                log.tell(step, f"of {self.schedule.steps} ({self.over:.1%}), {rate:.2f} steps/s", {"loss": loss.item(), **smooth})
+            if time.monotonic() - saved > self.args.save_seconds:
+                self._save(write)
+                saved = time.monotonic()
+        log.close()
+        self._save(write)
+        self.accelerator.wait_for_everyone()
 
-def _to(values: Any, accelerator: Accelerator) -> Any:
-    if isinstance(values, dict):
-        return {name: _to(value, accelerator) for name, value in values.items()}
-    return values.to(accelerator.device)
+    def _share(self, step: int) -> float:
+        # Clocks differ: without a common one some processes would take a step more, and wait for the others for ever.
+        return self.schedule.share(step, agreed(self.accelerator, self.seconds) if self.schedule.minutes else 0.0)
+
+    def _save(self, write: Callable[[], Any] | None) -> None:
+        if self.accelerator.is_main_process:
+            state = {name: part.state_dict() for name, part in self.parts.items()}
+            save_checkpoint(self.output, self.done, {**state, "seconds": self.seconds})
+            if write:
+                write()

@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 
 from facerecon import checkpoints, quantization
 from facerecon.identity.network import IdentityConfig, IdentityNetwork
+from facerecon.images import atomic_write
 
 
-def save_network(network: IdentityNetwork, path: Path) -> None:
-    """Writes a network compressed, aside first and then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    save_file(quantization.compress(network.state_dict()), aside, metadata={"config": json.dumps(asdict(network.config))})
-    aside.rename(path)
+def save_network(network: IdentityNetwork, path: Path, training: dict | None = None) -> None:
+    """Writes a network compressed, aside first and then renamed; ``training`` says where it comes from."""
+    metadata = {"config": json.dumps(asdict(network.config)), **({"training": json.dumps(training)} if training else {})}
+    with atomic_write(path) as aside:
+        save_file(quantization.compress(network.state_dict()), aside, metadata=metadata)
 
 
 def load_network(path: Path | None = None) -> IdentityNetwork:

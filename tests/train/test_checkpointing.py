@@ -58,4 +58,4 @@ def test_random_numbers_go_on_where_they_were(tmp_path):
     first = draw()
     assert draw() != first
     load_checkpoint(tmp_path, "latest")
-    assert draw() == first and set(random_state()) == {"torch", "numpy", "python"}
+    assert draw() == first and set(random_state()) >= {"torch", "numpy", "python"}

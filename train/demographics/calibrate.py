@@ -23,11 +23,11 @@ def held_out_logits(network: nn.Module, faces: Faces) -> tuple[dict[str, Tensor]
     """Logits (N, ...) by head, averaged over each face and its mirror image, and labels of the faces held out."""
     network.eval()
     index = torch.from_numpy(np.flatnonzero(faces.held_out()))
-    dtype, parts = next(network.parameters()).dtype, []
+    weight, parts = next(network.parameters()), []
     for part in index.split(BATCH):
-        crops = to_unit(central(faces.images[part.numpy()]), dtype)
+        crops = to_unit(central(faces.images[part.numpy()]).to(weight.device), weight.dtype)
         straight, mirrored = network(crops), network(crops.flip(3))
-        parts.append({k: (straight[k] + mirrored[k]) / 2 for k in straight})
+        parts.append({k: ((straight[k] + mirrored[k]) / 2).cpu() for k in straight})
     return {k: torch.cat([p[k] for p in parts]) for k in parts[0]}, faces.labels[index]
 
 

@@ -1,4 +1,4 @@
-"""Packed faces as augmented batches that depend on nothing but seed and step."""
+"""Packed faces as augmented batches that depend on nothing but seed and number."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ class Labels:
 
     def __getitem__(self, index: Tensor) -> Labels:
         return Labels(self.age[index], self.male[index], self.utkface[index], self.fairface[index])
+
+    def to(self, device: torch.device | str) -> Labels:
+        """The same on a device."""
+        return Labels(*(column.to(device) for column in (self.age, self.male, self.utkface, self.fairface)))
 
 
 class Faces:
@@ -94,16 +98,16 @@ class Faces:
 
 
 class Batches(Dataset):
-    """Item ``step``: crops uint8 (B, 96, 96, 3) and the numbers (B,) of the faces they show."""
+    """Item ``number`` is a whole batch: crops uint8 (B, 96, 96, 3) and the numbers (B,) of the faces they show."""
 
     def __init__(self, faces: Faces, batch: int, seed: int, power: float) -> None:
         self.faces, self.batch, self.seed = faces, batch, seed
         weights = np.where(faces.held_out(), 0, faces.weights(power))
         self.cumulative = np.cumsum(weights / weights.sum())
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         cv2.setNumThreads(0)
-        rng = np.random.default_rng((self.seed, step))
+        rng = np.random.default_rng((self.seed, number))
         # One draw from each of B equal parts: the groups' shares hold in every batch.
         draws = (np.arange(self.batch) + rng.random(self.batch)) / self.batch
         index = rng.permutation(np.searchsorted(self.cumulative, draws).clip(0, len(self.faces) - 1))

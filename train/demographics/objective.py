@@ -25,14 +25,14 @@ _NESTED = torch.from_numpy(fairface_to_utkface())
 
 def expected_age(logits: Tensor) -> Tensor:
     """Years (B,) from logits (B, 101)."""
-    return logits.softmax(1) @ torch.arange(AGES, dtype=logits.dtype)
+    return logits.softmax(1) @ torch.arange(AGES, dtype=logits.dtype, device=logits.device)
 
 
 def age_losses(logits: Tensor, interval: Tensor) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood (B,) of intervals (B, 2), and years (B,) by which the expected age misses them."""
     youngest, oldest = interval[:, :1], interval[:, 1:].clone()
     oldest[oldest >= 100] = 130.0  # "more than 70" has no end
-    middles = torch.arange(AGES) + 0.5
+    middles = torch.arange(AGES, device=logits.device) + 0.5
     normal = torch.special.ndtr
     named = normal((oldest - middles) / ANNOTATOR_YEARS) - normal((youngest - middles) / ANNOTATOR_YEARS)
     nll = -torch.logsumexp(logits.log_softmax(1) + named.clamp_min(1e-6).log(), dim=1)
@@ -50,10 +50,10 @@ def race_losses(logits: dict[str, Tensor], labels: Labels) -> Tensor:
     )
     # FairFace's people under UTKFace's labels, but for those whom UTKFace calls White or Others as it likes.
     clear = (labels.fairface >= 0) & (labels.fairface < 5)
-    told = torch.tensor(UTKFACE_OF_FAIRFACE)[labels.fairface.clamp_min(0)]
+    told = torch.tensor(UTKFACE_OF_FAIRFACE, device=clear.device)[labels.fairface.clamp_min(0)]
     other = F.cross_entropy(logits["utkface"], told, reduction="none") * clear
     # UTKFace's people under the sum of those of FairFace's labels that theirs may mean.
-    nested = _NESTED[:, labels.utkface.clamp_min(0)].T.clamp_min(1e-6).log()
+    nested = _NESTED.to(clear.device)[:, labels.utkface.clamp_min(0)].T.clamp_min(1e-6).log()
     known = (labels.utkface >= 0) & (labels.utkface != OTHERS)
     other = other - torch.logsumexp(logits["fairface"].log_softmax(1) + nested, dim=1) * known
     return own + OTHER_SYSTEM * other

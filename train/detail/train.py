@@ -20,8 +20,9 @@ from train.command_line import command
 from train.detail.config import CONFIGS
 from train.detail.data import DetailBatches
 from train.detail.objective import Objective
-from train.loop import add_options, last_step, optimise, resume
+from train.loop import Run, add_options
 from train.precision import MasterAdamW, to_bfloat16
+from train.schedule import Schedule
 
 
 def train(args: argparse.Namespace) -> Path:
@@ -35,15 +36,15 @@ def train(args: argparse.Namespace) -> Path:
     doors = [network.unet.stem.weight, network.unet.to_pixels.weight]
     optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=0.01, ema=config.ema, muon=True, outer=doors)
     output = Path(args.output)
-    first = resume(optimizer, output, args.resume)
+    run = Run(accelerator, output, Schedule.stepped(config.steps, config.lr), {"optimizer": optimizer}, args)
     objective = Objective(config.weights, args.seed)
     rank, ranks = accelerator.process_index, accelerator.num_processes
 
     def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
         return objective(network, batch, step * ranks + rank)
 
-    parts = (batches[step] for step in range(first, last_step(config, args)))
-    optimise(accelerator, optimizer, config, parts, losses, first, output, args)
+    parts = (batches[step] for step in range(run.first, run.last))
+    run.optimise(parts, losses)
     if accelerator.is_main_process:
         save_weights(output / "detail.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

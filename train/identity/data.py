@@ -62,9 +62,13 @@ class Batch:
     gender: Tensor
     race: Tensor
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same on a device."""
+        return Batch(*(column.to(device) for column in (self.crops, self.person, self.age, self.gender, self.race)))
+
 
 class PeopleBatches(Dataset):
-    """Item ``step`` is the whole batch of that step, the same for the same seed.
+    """Item ``number`` is a whole batch, the same for the same seed.
 
     Args:
         faces: the stored crops.
@@ -86,9 +90,9 @@ class PeopleBatches(Dataset):
         weights = (several * np.sqrt(np.minimum(counts, 12)), named * 1.0, ~named * 1.0)
         self.draws = [(share, np.cumsum(w / w.sum())) for share, w in zip(shares, weights) if w.any()]
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, number: int) -> Batch:
         cv2.setNumThreads(0)
-        rng = np.random.default_rng((self.seed, step))
+        rng = np.random.default_rng((self.seed, number))
         rows = np.array([self._two_photos(p, rng) for p in self._people(rng)]).reshape(-1)
         crops = np.stack([augment(self.faces.images[i], rng) for i in rows])
         f = self.faces

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,6 +32,8 @@ class CosFace(nn.Module):
     def forward(self, unit: Tensor, person: Tensor) -> Tensor:
         """Mean loss of the embeddings (B, D) of unit length whose ``person`` (B,) has a class."""
         known = person < len(self.weight)
+        if not known.any():  # the mean of none is not a number
+            return (unit.sum() + self.weight.sum()) * 0
         cosines = unit[known] @ F.normalize(self.weight.float(), dim=1).T
         margin = F.one_hot(person[known], len(self.weight)) * self.margin
         return F.cross_entropy((cosines - margin) * self.scale, person[known], label_smoothing=0.05)
@@ -44,21 +48,22 @@ class Contrast:
     Args:
         temperature: of the cosines.
         memory: embeddings remembered.
+        gather: rows of all processes from those of this one, as ``Accelerator.gather``: the memory is one for all.
     """
 
-    def __init__(self, temperature: float = 0.1, memory: int = 4096) -> None:
-        self.temperature, self.size = temperature, memory
+    def __init__(self, temperature: float = 0.1, memory: int = 4096, gather: Callable[[Tensor], Tensor] = lambda rows: rows) -> None:
+        self.temperature, self.size, self.gather = temperature, memory, gather
         self.remembered: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, unit: Tensor, person: Tensor) -> Tensor:
         """Mean loss of embeddings (B, D) of unit length and their people (B,)."""
         logits = unit @ unit.T / self.temperature
-        itself = torch.eye(len(unit), dtype=torch.bool)
+        itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
         same = (person[:, None] == person[None]) & ~itself
         logits = logits.masked_fill(itself, -torch.inf)
         parts = [logits]
         if self.remembered:
-            old, who = (torch.cat(part) for part in zip(*self.remembered))
+            old, who = (torch.cat(part).to(unit.device) for part in zip(*self.remembered))
             parts.append((unit @ old.T / self.temperature).masked_fill(person[:, None] == who[None], -torch.inf))
         log_sum = torch.logsumexp(torch.cat(parts, dim=1), dim=1, keepdim=True)
         likely = (logits - log_sum).masked_fill(~same, 0)
@@ -66,17 +71,17 @@ class Contrast:
         self._remember(unit.detach(), person)
         return loss
 
-    def state(self) -> list[tuple[Tensor, Tensor]]:
+    def state_dict(self) -> list[tuple[Tensor, Tensor]]:
         """What is remembered, for a checkpoint."""
         return list(self.remembered)
 
-    def load_state(self, state: list[tuple[Tensor, Tensor]]) -> None:
-        """Takes over what :meth:`state` gave."""
+    def load_state_dict(self, state: list[tuple[Tensor, Tensor]]) -> None:
+        """Takes over what :meth:`state_dict` gave."""
         self.remembered = list(state)
 
     def _remember(self, unit: Tensor, person: Tensor) -> None:
         if self.size:
-            self.remembered.append((unit, person))
+            self.remembered.append((self.gather(unit), self.gather(person)))
         while sum(len(who) for _, who in self.remembered) > self.size:
             self.remembered.pop(0)
 

@@ -1,4 +1,4 @@
-"""Faces with 68 landmarks, as augmented batches that depend on nothing but seed and step."""
+"""Faces with 68 landmarks, as augmented batches that depend on nothing but seed and number."""
 
 from __future__ import annotations
 
@@ -110,15 +110,15 @@ class Crops:
 
 
 class LandmarkBatches(Dataset):
-    """Item ``step`` is the whole batch of that step: crops uint8 (B, S, S, 3) and landmarks (B, 68, 2).
+    """Item ``number`` is a whole batch: crops uint8 (B, S, S, 3) and landmarks (B, 68, 2).
 
     Args:
         sources: what to draw from.
         size: side of the crops, pixels.
         batch: crops a batch.
         seed: of all random numbers.
-        shares: of each source in a batch at the first step and at the last; even by default.
-        steps: of the whole run, over which the shares change.
+        shares: of each source in the first batch and in the last; even by default.
+        steps: batches of the whole run, over which the shares change.
         template: framing of the crops.
         empty: pictures without a face, (N, S, S, 3); their landmarks are not a number.
         empty_share: of them in a batch.
@@ -135,10 +135,10 @@ class LandmarkBatches(Dataset):
         self.template, self.empty, self.empty_share = template, empty, empty_share
         self.degraded = degraded
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        rng = np.random.default_rng((self.seed, step))
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, number))
         first, last = self.shares
-        shares = first + (last - first) * min(step / self.steps, 1.0)
+        shares = first + (last - first) * min(number / self.steps, 1.0)
         chosen = rng.choice(len(self.sources), self.batch, p=shares / shares.sum())
         samples = [self._draw(self.sources[k], rng) for k in chosen]
         crops, landmarks = zip(*samples)
@@ -185,11 +185,19 @@ def empty_pictures(folders: Sequence[Path], size: int, limit: int | None = None)
     return np.stack(out)
 
 
-def stream(dataset: Dataset, first: int, stop: int, workers: int = 1) -> Iterator:
-    """The batches of steps ``first`` to ``stop - 1``, made ahead by worker processes."""
+def stream(dataset: Dataset, first: int, stop: int, workers: int = 1, place: tuple[int, int] = (0, 1)) -> Iterator:
+    """The batches of steps ``first`` to ``stop - 1``, made ahead by worker processes.
+
+    Args:
+        dataset: item ``number`` is a whole batch.
+        first, stop: steps.
+        workers: how many processes make batches.
+        place: the number of this process, and of all that train together: they take the items in turn.
+    """
+    rank, ranks = place
     return iter(
         DataLoader(
-            dataset, batch_size=None, sampler=range(first, stop), num_workers=workers,
+            dataset, batch_size=None, sampler=range(first * ranks + rank, stop * ranks, ranks), num_workers=workers,
             prefetch_factor=4 if workers else None, generator=torch.Generator(), worker_init_fn=lambda _: (cv2.setNumThreads(1), torch.set_num_threads(1)),
         )
     )  # fmt: skip

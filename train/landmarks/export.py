@@ -16,6 +16,7 @@ from facerecon.quantization import compress
 from facerecon.faces.landmark_network import LandmarkerConfig, LandmarkerNetwork
 from facerecon.faces.landmarker import NAME
 from train.command_line import command
+from train.landmarks.config import CONFIGS
 
 
 def export(weights: Path, output: Path, config: LandmarkerConfig = LandmarkerConfig()) -> Path:
@@ -32,9 +33,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--config", choices=list(CONFIGS), default="small", help="that the network was trained with")
     parser.add_argument("--output", type=Path, default=Path("weights/landmarker"))
     args = parser.parse_args()
-    path = export(args.weights, args.output)
+    path = export(args.weights, args.output, CONFIGS[args.config].landmarker)
     print(f"{path}: {path.stat().st_size} bytes")
 
 

@@ -1,4 +1,4 @@
-"""Batches of rendered people and photos for the parser, which depend on nothing but seed and step."""
+"""Batches of rendered people and photos for the parser, which depend on nothing but seed and number."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_photos(folder: Path, held: bool = False, labels: Path | None = None) ->
 
 
 class ParsingBatches(Dataset):
-    """Item ``step`` is that step's batch: crops uint8 (B, S, S, 3), sets of classes (B, S, S) uint8, weights (B, S, S) float32.
+    """Item ``number`` is a whole batch: crops uint8 (B, S, S, 3), sets of classes (B, S, S) uint8, weights (B, S, S) float32.
 
     Args:
         sources: what to draw from.
@@ -77,8 +77,8 @@ class ParsingBatches(Dataset):
     def __init__(self, sources: list[Labelled], counts: list[int], weights: list[float], size: int, seed: int = 0) -> None:
         self.sources, self.counts, self.weights, self.size, self.seed = sources, counts, weights, size, seed
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        rng = np.random.default_rng((self.seed, step))
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, number))
         rows = []
         for source, count, weight in zip(self.sources, self.counts, self.weights):
             for i in rng.choice(source.rows, count):

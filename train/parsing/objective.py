@@ -15,7 +15,7 @@ _LEAST = 1e-5  # chance: so that one wrong label cannot rule a batch
 
 def membership(allowed: Tensor) -> Tensor:
     """Sets of classes (B, H, W) uint8 as (B, C, H, W) float32 of 0 and 1."""
-    bits = torch.arange(len(CLASSES), dtype=torch.uint8)[None, :, None, None]
+    bits = torch.arange(len(CLASSES), dtype=torch.uint8, device=allowed.device)[None, :, None, None]
     return ((allowed[:, None] >> bits) & 1).float()
 
 
@@ -30,7 +30,7 @@ def partial_cross_entropy(logits: Tensor, allowed: Tensor, weight: Tensor) -> tu
         weight: (B, H, W) float32.
     """
     member, chance = membership(allowed), logits.softmax(1)
-    importance = torch.tensor(list(IMPORTANCE.values()), dtype=logits.dtype)
+    importance = torch.tensor(list(IMPORTANCE.values()), dtype=logits.dtype, device=logits.device)
     count = member.sum(1)
     share = weight * (count < len(CLASSES)) * torch.einsum("bchw,c->bhw", member, importance) / count
     hit = chance * member

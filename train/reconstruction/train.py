@@ -21,11 +21,12 @@ from facerecon.reconstruction.encoder import HeadEncoder
 from train.checkpointing import save_weights
 from train.command_line import command
 from train.landmarks.data import stream, to_unit
-from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
+from train.loop import Run, add_options, add_weights, reweighted
 from train.precision import MasterAdamW, to_bfloat16
 from train.reconstruction.config import CONFIGS, TrainConfig
 from train.reconstruction.data import ReconstructionBatches
 from train.reconstruction.objective import Objective
+from train.schedule import Schedule
 
 
 def start_trunk(encoder: HeadEncoder, weights: Path) -> None:
@@ -61,7 +62,7 @@ def train(args: argparse.Namespace) -> Path:
     encoder = to_bfloat16(encoder).to(accelerator.device)
     optimizer = MasterAdamW(encoder.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
-    first = resume(optimizer, output, args.resume)
+    run = Run(accelerator, output, Schedule.stepped(config.steps, config.lr), {"optimizer": optimizer}, args)
     rank, ranks = accelerator.process_index, accelerator.num_processes
     dataset = ReconstructionBatches(args.synthetic, Path(args.real), config, args.seed, rank, ranks, args.profiles)
     objective = Objective(head.to(accelerator.device), config.weights, encoder.anchors)
@@ -69,8 +70,8 @@ def train(args: argparse.Namespace) -> Path:
     def losses(batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
         return objective(encoder(to_unit(batch["crops"])), batch)
 
-    batches = stream(dataset, first, last_step(config, args), args.workers)
-    optimise(accelerator, optimizer, config, batches, losses, first, output, args)
+    batches = stream(dataset, run.first, run.last, args.workers)
+    run.optimise(batches, losses)
     if accelerator.is_main_process:
         save_weights(output / "reconstruction.safetensors", encoder, optimizer, config.encoder.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

@@ -12,8 +12,8 @@ from facerecon.restoration.conditioning import CONDITION_PARTS
 from facerecon.restoration.texture import bands
 from facerecon.restoration.unet import ResidualUNet
 from train.checkpointing import cosine_lr
-from train.loop import share_gradients
 from train.precision import MasterAdamW, to_bfloat16
+from train.processes import descend
 from train.restoration.config import StageConfig
 from train.restoration.losses import (
     PatchDiscriminator,
@@ -75,16 +75,10 @@ class Stage:
             logits, fake = self.judge(output)
             extra = adversarial_loss(logits, fake, real, share[judged]) * self.schedule.adversarial_weight
             loss, logs["adversarial"] = loss + extra, extra.item()
-        self.optimizer.zero_grad()
-        loss.backward()
-        share_gradients(self.accelerator, self.optimizer)
-        logs["norm"] = self.optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.lr))
+        logs["norm"] = descend(self.accelerator, loss, cosine_lr(step, self.schedule.steps, self.schedule.lr), self.optimizer)
         if adversarial and step % 2 == 0:
-            self.judge_optimizer.zero_grad()
             doubt = hinge_discriminator(self.judge(target.detach())[0], self.judge(output.detach())[0])
-            doubt.backward()
-            share_gradients(self.accelerator, self.judge_optimizer)
-            self.judge_optimizer.step(cosine_lr(step, self.schedule.steps, self.schedule.judge_lr))
+            descend(self.accelerator, doubt, cosine_lr(step, self.schedule.steps, self.schedule.judge_lr), self.judge_optimizer)
             logs["judge"] = doubt.item()
         if self.name == "codebook":
             self._share_codes()

@@ -27,6 +27,7 @@ from train.checkpointing import load_checkpoint, save_checkpoint
 from train.command_line import command
 from train.landmarks.data import to_unit
 from train.precision import to_bfloat16
+from train.processes import draw_apart
 from train.progress import RunLog
 from train.restoration.config import BEGINS_WITH, SCHEDULES, STAGES, WHOLE_FACES
 from train.restoration.data import DETAILED, SMALL, CleanFaces, PairDataset, batches
@@ -99,8 +100,7 @@ def train(args: argparse.Namespace) -> None:
     first, stop = state["step"] if state else 0, min(schedule.steps, args.stop_at or schedule.steps)
     if state:
         stage.load_state(state)
-    if rank:  # after a resume, too, each process has random numbers of its own
-        torch.manual_seed(args.seed + rank + ranks * first)
+    accelerator.wait_for_everyone()  # else the main process may prune what another still reads
     coarse, config = args.stage == "coarse", CONFIGS[args.config]
     faces = CleanFaces(Path(args.data), config.coarse_size if coarse else config.image_size, limit=args.limit, points=args.points)
     accelerator.print(f"{args.stage}: {len(faces.images)} images, steps {first} to {schedule.steps}", flush=True)
@@ -109,6 +109,7 @@ def train(args: argparse.Namespace) -> None:
     log = RunLog(folder, first, accelerator.is_main_process)
     began = saved = time.monotonic()
     for step, batch in enumerate(batches(dataset, args.workers), start=first):
+        draw_apart(accelerator, args.seed, step)
         clean, degraded, condition = (part.to(accelerator.device) for part in batch)
         clean, degraded = (to_unit(x, torch.float32) for x in (clean, degraded))
         logs = stage.step(step, clean, degraded, condition)

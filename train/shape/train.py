@@ -19,8 +19,9 @@ from facerecon.quantization import expand
 from facerecon.reconstruction.metric_shape import MetricShape
 from train.checkpointing import save_weights
 from train.command_line import command
-from train.loop import add_options, add_weights, last_step, optimise, resume, reweighted
+from train.loop import Run, add_options, add_weights, reweighted
 from train.precision import MasterAdamW
+from train.schedule import Schedule
 from train.shape.config import CONFIGS, TrainConfig
 from train.shape.data import ShapeBatches
 from train.shape.objective import Objective
@@ -41,10 +42,10 @@ def train(args: argparse.Namespace) -> Path:
     network = network.to(accelerator.device)
     optimizer = MasterAdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, ema=config.ema, muon=config.muon)
     output = Path(args.output)
-    first = resume(optimizer, output, args.resume)
+    run = Run(accelerator, output, Schedule.stepped(config.steps, config.lr), {"optimizer": optimizer}, args)
     objective = Objective(HeadModel.from_pretrained(args.head).to(accelerator.device), config.weights)
-    batches = (dataset[step] for step in range(first, last_step(config, args)))
-    optimise(accelerator, optimizer, config, batches, lambda batch, step: objective(network, batch), first, output, args)
+    batches = (dataset[step] for step in range(run.first, run.last))
+    run.optimise(batches, lambda batch, step: objective(network, batch))
     if accelerator.is_main_process:
         save_weights(output / "shape.safetensors", network, optimizer, network.config.to_dict(), asdict(config))
     accelerator.wait_for_everyone()

@@ -14,6 +14,7 @@ from tests.fakes import make_photo
 from train.demographics.calibrate import held_out_logits
 from train.demographics.data import Batches, Faces, central
 from train.demographics.export import export
+from train.demographics.objective import losses
 from train.demographics.prepare import FIELDS, STORED
 from train.demographics.train import parse, train
 from train.landmarks.data import to_unit
@@ -49,6 +50,8 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
     torch.set_num_threads(1)
     straight = run(data, tmp_path / "a")
+    run(data, tmp_path / "d", "--stop-at", "2")
+    stopped = run(data, tmp_path / "d", "--resume", "latest")
     monkeypatch.setattr("train.demographics.train.averaged_network", stop)
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path / "b", "--save-seconds", "0")
@@ -59,6 +62,9 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
     assert whole[0].name == "step_00000003"
     for name, value in straight.items():
         torch.testing.assert_close(value, resumed[name], atol=0, rtol=0)
+        torch.testing.assert_close(value, stopped[name], atol=0, rtol=0)
+    with pytest.raises(FaceReconError, match="earlier run"):
+        run(data, tmp_path / "a")
 
 
 def stop(*_: object) -> None:
@@ -74,6 +80,13 @@ def test_the_export_loads_and_predicts(data: Path, tmp_path: Path, monkeypatch: 
         [make_photo()], [None]
     )
     assert sum(estimate.race.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_losses_are_found_where_the_batch_lies(data: Path) -> None:
+    # "meta" holds no numbers, but refuses to meet tensors of the CPU as a GPU does.
+    labels = Faces([data]).labels[torch.arange(3)].to("meta")
+    sizes = {"age": 101, "gender": 2, "utkface": 5, "fairface": 7}
+    assert losses({head: torch.empty(3, size, device="meta") for head, size in sizes.items()}, labels).is_meta
 
 
 def test_what_is_calibrated_is_the_mean_over_a_face_and_its_mirror_image(data: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 
 from facerecon.identity.storage import load_network
+from facerecon.types import FaceReconError
 from train.checkpointing import whole_checkpoints
 from train.identity import train as stage
 from train.identity.augment import augment
@@ -89,18 +92,64 @@ def test_unknown_attributes_cost_nothing():
     assert heads(embedding, torch.tensor([20.0, torch.nan, 40.0]), torch.tensor([0, 1, -1]), nothing).item() > 0
 
 
-def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, capsys):
-    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
-        output = tmp_path / name
-        options = ["--data", str(folder), "--output", str(output), "--steps", "3", "--pairs", "4", "--memory", "32"]
-        stage.train(stage.parse([*options, "--workers", "0", "--save-seconds", "0", *more]))
-        return torch.load(whole_checkpoints(output)[-1] / "state.pt", weights_only=False)
+def test_photos_of_people_without_a_class_leave_that_loss_out():
+    classes, unit = CosFace(8, 3), F.normalize(torch.randn(2, 8, generator=torch.manual_seed(0)), dim=1)
+    assert classes(unit, torch.tensor([3, 9])).item() == 0
 
-    straight = run("straight")
-    resumed = run("resumed", "--resume", str(tmp_path / "straight" / "step_00000002"))
-    assert straight["step"] == resumed["step"] == 3
-    ours, theirs = (state["optimizers"][0] for state in (straight, resumed))
-    for part in ("masters", "averages"):
-        assert all(torch.equal(a, b) for a, b in zip(ours[part], theirs[part], strict=True))
-    assert load_network(tmp_path / "resumed" / "identity.safetensors").stages[0][0].weight.isfinite().all()
-    assert [line for line in capsys.readouterr().out.splitlines() if "finished" in line] == ["finished after 3 steps"] * 2
+
+def test_the_memory_holds_what_all_processes_saw_and_goes_on():
+    others = F.normalize(torch.randn(4, 8, generator=torch.manual_seed(1)), dim=1)
+    unit, person = F.normalize(torch.randn(4, 8, generator=torch.manual_seed(0)), dim=1), torch.tensor([0, 0, 1, 1])
+    shared = Contrast(memory=8, gather=lambda rows: torch.cat([rows, others if rows.is_floating_point() else rows + 2]))
+    alone, resumed = Contrast(memory=8), Contrast(memory=8)
+    shared(unit, person), alone(unit, person)
+    resumed.load_state_dict(shared.state_dict())
+    told = shared(unit, person)
+    assert told > alone(unit, person) and told == resumed(unit, person)
+
+
+def run(folder: Path, output: Path, *more: str) -> tuple[dict, dict[str, torch.Tensor], dict]:
+    """The state of a tiny run's newest checkpoint, its network, and what the file of that says of the run."""
+    path = stage.train(stage.parse(["--config", "tiny", "--data", str(folder), "--output", str(output), "--workers", "0", *more]))
+    with safe_open(path, "pt") as file:
+        training = json.loads(file.metadata()["training"])
+    return torch.load(whole_checkpoints(output)[-1] / "state.pt", weights_only=False), load_network(path).state_dict(), training
+
+
+def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
+    straight, network, _ = run(folder, tmp_path / "straight")
+    run(folder, tmp_path / "broken", "--stop-at", "2")
+    resumed, again, _ = run(folder, tmp_path / "broken", "--resume", "latest")
+    assert straight["step"] == resumed["step"] == 4
+    for optimizer in ("optimizer", "heads"):
+        for part in ("masters", "averages"):
+            assert all(torch.equal(a, b) for a, b in zip(straight[optimizer][part], resumed[optimizer][part], strict=True))
+    assert all(torch.equal(network[name], again[name]) for name in network)
+
+
+def test_the_networks_file_is_that_of_the_newest_checkpoint_and_says_so(folder, tmp_path):
+    _, early, told = run(folder, tmp_path, "--stop-at", "2")
+    assert told["steps"] == 2 and told["schedule"] == 0.5
+    with pytest.raises(KeyboardInterrupt):  # killed after another checkpoint, before the end
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage.Learner, "forward", stops_at_the_second(stage.Learner.forward))
+            run(folder, tmp_path, "--resume", "latest", "--save-seconds", "0")
+    assert whole_checkpoints(tmp_path)[-1].name == "step_00000003"
+    later = load_network(tmp_path / "identity.safetensors").state_dict()
+    assert not torch.equal(early["project.weight"], later["project.weight"])
+    _, _, told = run(folder, tmp_path, "--resume", "latest")
+    assert told["steps"] == 4 and told["schedule"] == 1.0
+    with pytest.raises(FaceReconError, match="earlier run"):
+        run(folder, tmp_path)
+
+
+def stops_at_the_second(forward):
+    calls = []
+
+    def patched(self, *args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return forward(self, *args)
+
+    return patched

@@ -9,16 +9,18 @@ import torch
 from safetensors.torch import load_file
 
 from facerecon.faces.align import template_points
-from facerecon.faces.landmark_network import Found, LandmarkerConfig
+from facerecon.faces.landmark_network import Found
 from facerecon.faces.landmarker import FaceLandmarker, Landmarks
 from facerecon.types import FaceReconError
+from tests.train.launching import in_two_processes
+from train.checkpointing import whole_checkpoints
 from train.landmarks import train as trainer
+from train.landmarks.config import CONFIGS
 from train.landmarks.data import Crops, LandmarkBatches, Photos, empty_pictures
 from train.landmarks.evaluate import report, true_boxes, turn_of
 from train.landmarks.export import export
 from train.landmarks.objective import distance_and_spread
-
-TINY = LandmarkerConfig(image_size=32, channels=(32, 32, 32), blocks=(1, 1, 1, 1), reduced=8, features=16)
+from train.precision import MasterAdamW
 
 
 def landmarks(size: int) -> np.ndarray:
@@ -133,7 +135,7 @@ def test_candidates_take_the_share_that_is_asked_for(packs):
         ["landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), "--candidates", str(crops)]
         + ["--candidate-share", "0.25"]
     )
-    shares = trainer.read_batches(args, 32, "head").shares
+    shares = trainer.read_batches(args, CONFIGS["tiny"], 32, "head").shares
     assert shares.shape == (2, 5) and np.allclose(shares[:, -1] / shares.sum(1), 0.25)
 
 
@@ -156,37 +158,73 @@ def test_the_spread_learns_the_error_and_leaves_the_positions_alone():
     assert torch.allclose(small.landmarks.grad, large.landmarks.grad)
 
 
-def test_a_run_can_be_stopped_and_ends_in_a_network_that_ships(packs, tmp_path, monkeypatch):
-    photos, crops, portraits = packs
-    monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
-    common = [
-        "landmarker", "--photos", str(photos), "--crops", str(crops), "--renders", str(crops), str(crops), "--empty", str(portraits),
-        "--candidates", str(crops),
-        "--batch", "4", "--workers", "0", "--muon", "--lr", "2e-3", "--warmup", "2", "--output",
-    ]  # fmt: skip
+def options(packs, output, *more):
+    photos, crops, portraits = (str(pack) for pack in packs)
+    sources = ["--photos", photos, "--crops", crops, "--renders", crops, crops, "--empty", portraits, "--candidates", crops]
+    return ["landmarker", "--config", "tiny", *sources, "--workers", "0", "--muon", "--lr", "2e-3", "--output", str(output), *more]
+
+
+def run(packs, output, *more):
+    return load_file(trainer.train(trainer.parse(options(packs, output, *more))))
+
+
+def test_a_run_can_be_stopped_and_ends_in_a_network_that_ships(packs, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    trainer.train(trainer.parse([*common, str(whole), "--steps", "4"]))
-    args = trainer.parse([*common, str(broken), "--steps", "4"])
-    monkeypatch.setattr(trainer, "stream", lambda data, first, stop, workers: (data[i] for i in range(first, 2)))
-    trainer.train(args)
-    args.resume = "latest"
-    monkeypatch.setattr(trainer, "stream", lambda data, first, stop, workers: (data[i] for i in range(first, stop)))
-    trainer.train(args)
-    first, second = (load_file(folder / "landmarks.safetensors") for folder in (whole, broken))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    path = export(whole / "landmarks.safetensors", tmp_path / "shipped", TINY)
+    straight = run(packs, whole)
+    run(packs, broken, "--stop-at", "2")
+    resumed = run(packs, broken, "--resume", "latest")
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    with pytest.raises(FaceReconError, match="earlier run"):
+        run(packs, broken)
+    path = export(whole / "landmarks.safetensors", tmp_path / "shipped", CONFIGS["tiny"].landmarker)
     assert path.stat().st_size < 0.6 * (whole / "landmarks.safetensors").stat().st_size
     assert FaceLandmarker.from_pretrained("cpu", path).size == 32
 
 
-def test_the_clock_ends_a_run(packs, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "LandmarkerConfig", lambda: TINY)
-    args = trainer.parse(
-        ["landmarker", "--photos", str(packs[0]), "--batch", "2", "--workers", "0", "--output", str(tmp_path / "run")]
-        + ["--steps", "100000", "--minutes", "0.01"]
-    )
-    trainer.train(args)
-    assert (tmp_path / "run" / "landmarks.safetensors").is_file()
+def test_the_clock_ends_a_run(packs, tmp_path):
+    run(packs, tmp_path / "run", "--steps", "100000", "--minutes", "0.01")
+    assert 0 < int(whole_checkpoints(tmp_path / "run")[-1].name.removeprefix("step_")) < 100_000
+
+
+def test_the_labeller_resumes_as_well(packs, tmp_path):
+    def label(output, *more):
+        given = ["labeller", "--config", "tiny", "--photos", str(packs[0]), "--workers", "0", "--output", str(tmp_path / output), *more]
+        return load_file(trainer.train(trainer.parse(given)))
+
+    straight = label("straight")
+    label("broken", "--stop-at", "1")
+    resumed = label("broken", "--resume", "latest")
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def train_in_one_of_two(rank, packs, folder):
+    """What one of two processes drew and what it has learned; the same once more, stopped and resumed."""
+    drawn, kept = [], []
+
+    def watched(found, truth):
+        drawn.append(truth)
+        return distance_and_spread(found, truth)
+
+    class Kept(MasterAdamW):
+        def __init__(self, *args, **named):
+            super().__init__(*args, **named)
+            kept.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "distance_and_spread", watched)
+        patch.setattr(trainer, "MasterAdamW", Kept)
+        for output, more in (("straight", []), ("broken", ["--stop-at", "2"]), ("broken", ["--resume", "latest"])):
+            trainer.train(trainer.parse(options(packs, folder / output, "--minutes", "1000", *more)))
+    torch.save({"weights": kept[0].masters, "resumed": kept[2].masters, "drawn": drawn[:4]}, folder / f"{rank}.pt")
+
+
+def test_two_processes_learn_one_network_from_different_crops(packs, tmp_path):
+    in_two_processes(train_in_one_of_two, packs, tmp_path)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    for mine, other, resumed in zip(first["weights"], second["weights"], first["resumed"], strict=True):
+        assert torch.equal(mine, other) and torch.allclose(mine, resumed, atol=1e-6)
+    assert not any(torch.equal(mine, other) for mine, other in zip(first["drawn"], second["drawn"], strict=True))
+    assert len(list((tmp_path / "straight" / "events").iterdir())) == 1  # one of them writes
 
 
 def test_errors_are_reported_with_and_without_the_labels_shift():

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from facerecon.faces.parsing import FaceParser
+from facerecon.types import FaceReconError
 from train.checkpointing import whole_checkpoints
 from train.parsing import train as training
 from train.parsing.data import ParsingBatches, read_photos, read_renders, stored_to_crop
@@ -77,6 +79,13 @@ def test_the_loss_asks_only_for_what_is_known() -> None:
     assert gradient[SKIN, 1, 1] < 0 and gradient[FEATURES, 1, 1] < 0 and gradient[OTHER, 1, 1] > 0
 
 
+def test_the_loss_is_found_where_the_batch_lies() -> None:
+    # "meta" holds no numbers, but refuses to meet tensors of the CPU as a GPU does.
+    logits, allowed = torch.empty(1, 6, 4, 4, device="meta"), torch.empty(1, 4, 4, dtype=torch.uint8, device="meta")
+    loss, _ = partial_cross_entropy(logits, allowed, torch.empty(1, 4, 4, device="meta"))
+    assert loss.is_meta
+
+
 def test_crops_and_labels_move_together(folders: tuple[Path, Path]) -> None:
     renders, photos = folders
     batch = ParsingBatches([read_renders(renders), read_photos(photos)], [2, 1], [1.0, 0.5], 64, seed=3)
@@ -113,6 +122,19 @@ def test_a_run_labels_photos_and_goes_on(folders: tuple[Path, Path], tmp_path: P
     crops = np.load(photos / "images.npy")[:1, :128, :128]
     seen = FaceParser.from_pretrained("cpu", training.train(more).parent).see(crops)
     assert seen.shape == (1, 6, 128, 128)
+
+
+def test_a_stopped_run_equals_a_straight_one(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
+        given = ["--renders", str(folders[0]), "--photos", str(folders[1]), "--workers", "0", "--output", str(tmp_path / name)]
+        return load_file(training.train(training.parse(["--config", "tiny", *given, *more])))
+
+    straight = run("straight")
+    run("broken", "--stop-at", "2")
+    resumed = run("broken", "--resume", "latest")
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    with pytest.raises(FaceReconError, match="earlier run"):
+        run("broken")
 
 
 def test_overlap_of_classes() -> None:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from facerecon.types import FaceReconError
+from tests.train.launching import in_two_processes
 from train.checkpointing import whole_checkpoints
 from train.restoration.config import STAGES
 from train.restoration.data import CleanFaces, PairDataset
@@ -84,3 +85,18 @@ def test_processes_have_pairs_of_their_own(faces):
     places = {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1), 4: (0, 2), 7: (1, 3)}
     for number, (rank, place) in places.items():
         assert torch.equal(alone[number][1], shared[rank][place][1])
+
+
+def train_with_a_stop(rank, faces, folder):
+    """In one of two processes: stages that draw random numbers, straight and stopped."""
+    for stage in ("coarse", "cleaner"):
+        run(faces, folder / "straight", stage)
+        run(faces, folder / "broken", stage, "--stop-at", "3")
+        run(faces, folder / "broken", stage, "--resume", "latest")
+
+
+def test_two_processes_resume_exactly(faces, tmp_path):
+    in_two_processes(train_with_a_stop, faces, tmp_path)
+    for stage in ("coarse", "cleaner"):
+        straight, broken = (load_file(tmp_path / way / "tiny-weights" / f"{stage}.safetensors") for way in ("straight", "broken"))
+        assert all(torch.equal(straight[name], broken[name]) for name in straight)
