@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from batch.sentences import in_short
-from facerecon.head.hair import DIRECTIONS, grow_hair
+from facerecon.head.hair import checked_hair, grow_hair
 from facerecon.images import load_image
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
 
@@ -126,7 +126,7 @@ def _parameters(values: dict[str, Any], model: Any) -> HeadParameters:
         principal_point=np.array(camera["principal_point"], np.float32),
         lighting=np.array(values["lighting"], np.float32).reshape(9, 3),
         mean_weights=None if weights is None else np.array(weights, np.float32),
-        hair=None if hair is None else np.array(hair, np.float32).reshape(DIRECTIONS),
+        hair=None if hair is None else checked_hair(hair),
     )
 
 

@@ -97,8 +97,9 @@ class HeadParameters:
         lighting: (9, 3) float32, second-order spherical harmonics of the light, RGB.
         mean_weights: (D,) float32, ``HeadModel.encode_demographics`` of the soft estimate that moved the mean;
             None means ``HeadModel.demographic_weights`` of ``demographics``.
-        hair: (64,) float32 metres, how far hair stands off the scalp in the directions of ``facerecon.head.hair.HairShell``;
-            None leaves the scalp bare.
+        hair: (94,) float32: 64 metres, how far hair stands off the scalp in the directions of ``facerecon.head.hair.HairShell``,
+            then for the left and the right how surely it covers the ear, and 14 metres, how far from the middle it ends at
+            ``facerecon.head.hanging_hair.HEIGHTS_M``, 0 without; None leaves the head bald. The first 64 alone will do.
     """
 
     identity: np.ndarray

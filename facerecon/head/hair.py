@@ -1,4 +1,4 @@
-"""Hair as a shell around the scalp: how far it stands off, by direction from the middle of the skull.
+"""A person's hair: a shell around the scalp, which stands off by direction from the middle of the skull, and what hangs below it.
 
 The head model's mesh ends at the skin, as FLAME's does, which leaves every head bald. A smooth offset of the scalp gives it the
 outline that people know it by, moves with its morph targets, and is plain geometry to every program.
@@ -6,6 +6,7 @@ outline that people know it by, moves with its morph targets, and is plain geome
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,7 +17,9 @@ from facerecon.head.model import HeadModel
 from facerecon.metrics.surfaces import distances_along
 
 DIRECTIONS = 64
-"""Hair is described by its thickness in as many directions, spread evenly over the sphere."""
+"""Hair on the scalp is described by its thickness in as many directions, spread evenly over the sphere."""
+NUMBERS = DIRECTIONS + 2 * ROW
+"""Of ``HeadParameters.hair``: these, then those of hair that hangs beside the head, left and right."""
 WIDTH = 0.35
 """Radians over which what is known in one direction counts in others."""
 HAIRLINE_M = 0.022
@@ -61,7 +64,7 @@ class HairShell:
 
         Args:
             vertices: (V, 3) metres, head frame.
-            hair: (64,) metres, see ``HeadParameters.hair``.
+            hair: (64,) metres, the first part of ``HeadParameters.hair``.
 
         Returns:
             (V, 3) float32.
@@ -87,6 +90,18 @@ def grow_hair(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) ->
     standing, hanging = apart(hair)
     grown = shell.grow(vertices, standing)
     return grown if hanging is None else shell.hanging.grow(grown, hanging)
+
+
+def checked_hair(values: Sequence[float]) -> np.ndarray:
+    """Stored numbers as ``HeadParameters.hair``, float32.
+
+    Raises:
+        ValueError: they are not as many as hair has, with what hangs or without.
+    """
+    hair = np.array(values, np.float32)
+    if hair.shape not in ((DIRECTIONS,), (NUMBERS,)):
+        raise ValueError(f"hair has {DIRECTIONS} or {NUMBERS} numbers, not {hair.size}")
+    return hair
 
 
 def apart(hair: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

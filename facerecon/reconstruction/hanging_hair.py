@@ -26,6 +26,8 @@ GAP = 5
 LONG_M, LONG_ROWS, BEHIND_ROWS = -0.03, 3, 5
 """Hair hangs where it goes on for as many rows below this height, for more behind a bare ear; above the ear's middle any head has
 some."""
+ABOVE_M = 0.01
+"""Hair over an ear comes from above it."""
 EAR_M = -0.05
 """Height of the lobe: down to there hair behind a bare ear is not drawn."""
 ASIDE_DEGREES = 12.0
@@ -80,7 +82,8 @@ def measure_hanging(
     left, right = _completed(left, right), _completed(right, left)
     if abs(yaw) > ASIDE_DEGREES:  # the nose to the right of the picture: the left side is behind
         left, right = (_alike(right, left),) * 2 if yaw > 0 else (_alike(left, right),) * 2
-    return np.array([_row(left), _row(right)], np.float32)
+    rows = np.array([_row(left), _row(right)], np.float32)
+    return rows * rows.any(1).all()  # on one side alone it is something behind the head
 
 
 def _look(
@@ -106,13 +109,16 @@ def _share(masks: FaceMasks, name: str, places: np.ndarray) -> np.ndarray:
 
 
 def _end(way: np.ndarray, hair: np.ndarray, seen: np.ndarray) -> tuple[float, float, bool]:
-    """Where hair that begins near the head ends on a way outward (N,), how broad it is, and whether the picture ends before it."""
+    """Where hair that begins near the head ends on a way outward (N,), how broad it is, and whether the picture ends before it;
+    NaN where neither does."""
     near, found = way <= BEGINS_M, hair & seen
     if not (found & near).any():
         return (0.0 if seen[near].all() else np.nan), 0.0, False
     first = int(found.argmax())
     bare = np.lib.stride_tricks.sliding_window_view(~found[first:], GAP).all(-1)
     last = first + (int(bare.argmax()) if bare.any() else len(way) - first) - 1
+    if last + 1 == len(way):  # what never ends is no hair, or more of it than can be told from what is behind
+        return np.nan, 0.0, False
     return way[last], way[last] - way[first], not seen[last : last + 2].all()
 
 
@@ -138,8 +144,9 @@ def _row(side: Side) -> np.ndarray:
     if side.bare > 0.5:
         ends[HEIGHTS_M > EAR_M] = 0
     rows = np.flatnonzero(ends > 0)
-    if len(rows):  # what follows a gap is something else
-        ends[rows[0] + int(np.append(ends[rows[0] :] > 0, False).argmin()) :] = 0
+    if not len(rows) or (side.bare <= 0.5 and HEIGHTS_M[rows[0]] < ABOVE_M):
+        return np.zeros(ROW)
+    ends[rows[0] + int(np.append(ends[rows[0] :] > 0, False).argmin()) :] = 0  # what follows a gap is something else
     low = (ends > 0) & (HEIGHTS_M < LONG_M)
     breadth = side.breadth[low & (side.breadth > 0)]
     if low.sum() < (BEHIND_ROWS if side.bare > 0.5 else LONG_ROWS) or not len(breadth) or np.median(breadth) < THINNEST_M:

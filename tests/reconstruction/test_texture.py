@@ -10,6 +10,8 @@ import pytest
 
 from facerecon.faces.masks import CLASSES, FaceMasks
 from facerecon.head import HeadModel
+from facerecon.head.hair import DIRECTIONS, grow_hair, hair_cover
+from facerecon.head.hanging_hair import HEIGHTS_M
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
@@ -227,6 +229,44 @@ def test_the_scalp_has_the_photos_hair_colour(head, vertices, atlas):
     behind = (prior.hair_growth > 0.95) & (result.visibility == 0)
     assert behind.sum() > 5000
     assert np.abs(np.median(result.texture[behind], axis=0) - (25, 18, 15)).max() < 15
+
+
+@pytest.fixture(scope="module")
+def long_hair() -> np.ndarray:
+    """Hair over the left ear and down to the shoulders, and none on the right side."""
+    left, right = np.concatenate(([1.0], np.full(len(HEIGHTS_M), 0.105))), np.zeros(1 + len(HEIGHTS_M))
+    return np.concatenate((np.full(DIRECTIONS, 0.01), left, right))
+
+
+def test_ears_and_neck_under_hair_have_its_colour_and_bare_ones_the_skins(head, vertices, atlas, long_hair):
+    hair, pose = (25, 18, 15), replace(turned(0), hair=long_hair)
+    grown = grow_hair(vertices, long_hair, head)
+    cover = atlas.spread(hair_cover(grown, long_hair, head)[:, None])[..., 0]
+    texture, prior = person(head, atlas), load_appearance(SIZE, len(head.uv))
+    texture[(cover > 0.5) | (prior.hair_growth > 0.3)] = hair
+    result = unproject(photograph(head, grown, texture, pose), pose, grown, head, SIZE)
+    ears, left = atlas.masks["ears"] > 0.9, atlas.spread(vertices)[..., 0] > 0
+    for under, bare in ((ears & left, ears & ~left), ((atlas.masks["neck"] > 0.9) & (cover > 0.99), (atlas.masks["neck"] > 0.9) & (cover < 0.01))):
+        assert np.abs(np.median(result.texture[under], axis=0) - hair).max() < 20
+        assert np.abs(np.median(result.texture[bare], axis=0) - np.median(texture[bare], axis=0)).max() < 30
+
+
+def test_a_bare_ear_lends_no_skin_to_the_one_under_hair(head, vertices, atlas, long_hair):
+    """The photo shows the bare side alone."""
+    pose = replace(turned(40), hair=long_hair)  # to its own left, which is behind then
+    grown = grow_hair(vertices, long_hair, head)
+    texture = person(head, atlas)
+    texture[load_appearance(SIZE, len(head.uv)).hair_growth > 0.3] = (25, 18, 15)
+    result = unproject(photograph(head, grown, texture, pose), pose, grown, head, SIZE)
+    under = (atlas.masks["ears"] > 0.9) & (atlas.spread(vertices)[..., 0] > 0)
+    assert np.median(result.texture[under].mean(1)) < 60
+
+
+def test_an_atlas_under_hair_leaves_the_heads_own_as_it_is(head, atlas):
+    masks, neck = {name: mask.copy() for name, mask in atlas.masks.items()}, atlas.neck_faces.copy()
+    other = atlas.under_hair(np.ones(len(atlas.template), np.float32))
+    assert not other.neck_faces.any() and other.masks["ears"].max() < 1e-6 and other.masks["scalp"][other.skin].min() > 0.99
+    assert (atlas.neck_faces == neck).all() and all((atlas.masks[name] == mask).all() for name, mask in masks.items())
 
 
 def test_a_little_pale_skin_where_the_photo_ends_is_no_white_hair_but_a_white_scalp_is(head, vertices, atlas):

@@ -1,4 +1,4 @@
-"""How well heads, with hair and bald, cover what the parser sees of a person above the eyes.
+"""How well heads, with hair and bald, cover what the parser sees of a person above the eyes, and of hair beside the head.
 
     python -m train.reconstruction.evaluate hair --data PHOTOS
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from facerecon.faces.align import template_points, transform_points, warp
+from facerecon.faces.align import invert, template_points, transform_points, warp
 from facerecon.faces.masks import FaceMasks
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering.pictures import render_layer, vertices_in_camera
@@ -21,7 +21,8 @@ from train.reconstruction.evaluate import find_faces
 
 
 def hair_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | None = None) -> dict:
-    """Overlap (intersection over union) of drawn heads and what the parser calls skin, features or hair.
+    """Overlap (intersection over union) above the eyes of drawn heads and what the parser calls skin, features or hair; and of all
+    hair that it sees below them beside bald heads, how much is covered, and how much of what is added there is hair.
 
     The parser is the one that hair is measured by: the table says how well a smooth shell can follow it, not whether it is right.
 
@@ -29,7 +30,7 @@ def hair_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | 
         folder: photos of one face each, a folder or a tar.
         limit: about this many, evenly spread.
     """
-    pack, overlaps = open_dataset("image_folder", folder), []
+    pack, overlaps, beside = open_dataset("image_folder", folder), [], []
     rows = np.linspace(0, len(pack) - 1, min(limit or len(pack), len(pack))).astype(int)
     for row in track(rows, description="heads"):
         image = pack.image(int(row))
@@ -38,21 +39,32 @@ def hair_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | 
             continue
         (masks,), (bald,) = reconstructor.masks_of([image], [face]), reconstructor.encode([image], [face])
         hairy, _ = reconstructor.with_hair(image, bald, reconstructor.geometry(bald)[0], masks)
-        overlaps.append([_overlap(reconstructor, image, parameters, masks) for parameters in (replace(hairy, hair=None), hairy)])
+        drawn = [_drawn(reconstructor, image, parameters, masks) for parameters in (replace(hairy, hair=None), hairy)]
+        seen, above = _regions(image, masks)
+        person = masks.of("skin", "features", "hair") > 0.5
+        overlaps.append([((d & person & above).sum() / max(((d | person) & above).sum(), 1)) for d in drawn])
+        around = seen & ~above & ~drawn[0] & (masks.of("other") < 0.5)  # whether hair lies under a collar nobody knows
+        hair, added = (masks.of("hair") > 0.5) & around, drawn[1] & around
+        beside.append([(hair & added).sum(), hair.sum(), added.sum()])
     without, with_hair = np.mean(overlaps, axis=0)
-    return {"photos": len(overlaps), "not_found": len(rows) - len(overlaps), "bald": round(without, 3), "hair": round(with_hair, 3)}
+    both, hair, added = np.sum(beside, axis=0)
+    return {
+        "photos": len(overlaps), "not_found": len(rows) - len(overlaps), "bald": round(without, 3), "hair": round(with_hair, 3),
+        "beside_covered": round(both / max(hair, 1), 3), "beside_is_hair": round(both / max(added, 1), 3),
+    }  # fmt: skip
 
 
-def _overlap(reconstructor: HeadReconstructor, image: Image, parameters: HeadParameters, masks: FaceMasks) -> float:
-    """Overlap above the eyes, on the masks' own crop, of what lies in the photo."""
+def _drawn(reconstructor: HeadReconstructor, image: Image, parameters: HeadParameters, masks: FaceMasks) -> np.ndarray:
+    """Where the masks' crop shows the head (S, S), bool."""
     points = vertices_in_camera(reconstructor.geometry(parameters)[0], parameters)
     drawn = render_layer(points, reconstructor.head, image.shape[:2], parameters.focal_px, parameters.principal_point, mode="depth")
+    return warp(np.ascontiguousarray(drawn[..., 3]), masks.matrix, masks.probabilities.shape[-1]) > 0.5
+
+
+def _regions(image: Image, masks: FaceMasks) -> tuple[np.ndarray, np.ndarray]:
+    """What of the masks' crop lies in the photo (S, S), and what of that above the eyes."""
     size = masks.probabilities.shape[-1]
-    coverage = warp(np.ascontiguousarray(drawn[..., 3]), masks.matrix, size) > 0.5
     x, y = np.meshgrid(np.arange(size), np.arange(size))
-    inside = np.concatenate((masks.matrix, [[0, 0, 1]]))
-    there = transform_points(np.stack((x, y), -1), np.linalg.inv(inside)[:2])
-    region = ((there >= 0) & (there <= np.array(image.shape[1::-1]) - 1)).all(-1)
-    region &= y < template_points(size, "reconstruction")[:2, 1].mean()
-    person = masks.of("skin", "features", "hair") > 0.5
-    return float((coverage & person & region).sum() / max(((coverage | person) & region).sum(), 1))
+    there = transform_points(np.stack((x, y), -1), invert(masks.matrix))
+    seen = ((there >= 0) & (there <= np.array(image.shape[1::-1]) - 1)).all(-1)
+    return seen, seen & (y < template_points(size, "reconstruction")[:2, 1].mean())

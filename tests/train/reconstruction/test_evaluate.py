@@ -93,3 +93,6 @@ def test_hair_is_measured_by_what_heads_cover_above_the_eyes(reconstructor, tmp_
     monkeypatch.setattr(reconstructor, "with_hair", lambda image, bald, *_: (replace(bald, hair=thick), None))
     told = evaluate_hair.hair_benchmark(reconstructor, tmp_path)
     assert told["photos"] == 1 and told["hair"] > 0.97 and told["bald"] < 0.9
+    assert told["beside_covered"] > 0.9 and told["beside_is_hair"] > 0.9  # below the eyes, before the ears
+    monkeypatch.setattr(reconstructor, "with_hair", lambda image, bald, *_: (bald, None))
+    assert evaluate_hair.hair_benchmark(reconstructor, tmp_path)["beside_covered"] == 0
