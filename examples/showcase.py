@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facerecon.head.hair import hair_cover
 from facerecon.images import load_image, save_image
 from facerecon.pipeline import FaceReconstructor
 from facerecon.rendering.pictures import overlay_head, render_head
@@ -28,7 +29,9 @@ def row(pipeline: FaceReconstructor, photo: Image) -> Image:
     """Input, restored, head over the photo, and the textured head from three sides."""
     result = pipeline.run(photo, fidelity=FIDELITY, faces="largest")
     head, model = result.reconstructions[0], pipeline.head
-    over = overlay_head(photo, head.vertices, head.parameters, model, opacity=0.6, region=model.masks["face"])
+    face, cover = model.masks["face"].numpy(), hair_cover(head.vertices, head.parameters.hair, model)
+    face = face if cover is None else face & (cover == 0)
+    over = overlay_head(photo, head.vertices, head.parameters, model, opacity=0.6, region=face)
     box = head.face.box
     views = [
         render_head(turn(head.vertices, yaw), model, TILE, texture=head.texture, lighting=uniform_light()[0])

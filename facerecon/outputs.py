@@ -12,11 +12,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from facerecon.export import Clip, export_head
 from facerecon.export.obj import write_plain_obj
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head.bases import LinearBasis, fit_basis
+from facerecon.head.hair import hair_cover
 from facerecon.images import atomic_write, save_image
 from facerecon.output_names import CROP_SIDE
 from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_camera
@@ -220,9 +222,11 @@ def reconstruction_figures(heads: list[Reconstruction], model: Any) -> dict[str,
 
 
 def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
-    """The head in clay over the photo, without its neck, so that one sees how well it fits."""
+    """The head in clay over the photo, with its hair and without its neck, so that one sees how well it fits."""
+    region, cover = ~model.masks["neck"], hair_cover(head.vertices, head.parameters.hair, model)
+    region = region if cover is None else region | torch.from_numpy(cover > 0.5)
     return overlay_head(
-        photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=~model.masks["neck"], normal_map=relief_of(head)
+        photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=region, normal_map=relief_of(head)
     )
 
 

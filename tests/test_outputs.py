@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facerecon import outputs
+from facerecon.head.hair import DIRECTIONS, grow_hair
+from facerecon.head.hanging_hair import HEIGHTS_M
 from facerecon.head.model import HeadModel
 from facerecon.output_names import FORMATS, PICTURES, existing_files
 from facerecon.pipeline import FaceReconstructor
+from facerecon.reconstruction.camera import points_in_crop
 from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_photo
 
 PARAMETER_KEYS = {
@@ -46,6 +50,20 @@ def result(tmp_path_factory: pytest.TempPathFactory):
     pipeline = FaceReconstructor(FakeDetector(), FakeRestorer(), FakeReconstructor(head), head)
     photo = make_photo()
     return tmp_path_factory.mktemp("out"), photo, pipeline.run(photo), head
+
+
+def test_an_overlay_shows_hair_beside_the_neck_and_not_the_neck(result) -> None:
+    _, _, done, model = result
+    (bald,) = done.reconstructions
+    side = np.concatenate(([1.0], np.where(HEIGHTS_M > -0.15, 0.11, 0)))
+    hair = np.concatenate((np.zeros(DIRECTIONS), side, side))
+    parameters = replace(
+        bald.parameters, rotation=np.eye(3), translation_m=np.array([0, 0, -0.8]), focal_px=300.0, principal_point=np.array([99.5, 80]), hair=hair
+    )
+    head = replace(bald, parameters=parameters, vertices=grow_hair(model.vertices()[0].numpy(), hair, model), detail=None)
+    drawn = (outputs.overlay_picture(np.zeros((200, 200, 3), np.uint8), head, model) > 0).any(-1)
+    beside, throat = points_in_crop(np.array([(0.095, -0.08, -0.09), (0, -0.14, -0.03)]), parameters, np.eye(2, 3))[0].round().astype(int)
+    assert drawn[beside[1], beside[0]] and not drawn[throat[1], throat[0]]
 
 
 def test_every_promised_file_is_written(result) -> None:

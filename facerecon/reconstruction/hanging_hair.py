@@ -26,6 +26,8 @@ GAP = 5
 LONG_M, LONG_ROWS, BEHIND_ROWS = -0.03, 3, 5
 """Hair hangs where it goes on for as many rows below this height, for more behind a bare ear; above the ear's middle any head has
 some."""
+BESIDE_M, FULL_M, FULL_BREADTH_M = (0.03, -0.03), 0.098, 0.025
+"""Heights of the ear's upper half: shorter hair covers it, too, where it goes out so far there, and is so broad."""
 ABOVE_M = 0.01
 """Hair over an ear comes from above it."""
 EAR_M = -0.05
@@ -147,8 +149,13 @@ def _row(side: Side) -> np.ndarray:
     if not len(rows) or (side.bare <= 0.5 and HEIGHTS_M[rows[0]] < ABOVE_M):
         return np.zeros(ROW)
     ends[rows[0] + int(np.append(ends[rows[0] :] > 0, False).argmin()) :] = 0  # what follows a gap is something else
-    low = (ends > 0) & (HEIGHTS_M < LONG_M)
-    breadth = side.breadth[low & (side.breadth > 0)]
-    if low.sum() < (BEHIND_ROWS if side.bare > 0.5 else LONG_ROWS) or not len(breadth) or np.median(breadth) < THINNEST_M:
-        return np.zeros(ROW)
-    return np.concatenate(([1 - side.bare], ends))
+    low, beside = (ends > 0) & (HEIGHTS_M < LONG_M), (HEIGHTS_M < BESIDE_M[0]) & (HEIGHTS_M > BESIDE_M[1])
+    long = low.sum() >= (BEHIND_ROWS if side.bare > 0.5 else LONG_ROWS) and _breadth(side, low) >= THINNEST_M
+    full = side.bare <= 0.5 and ends[beside].min() >= FULL_M and _breadth(side, beside) >= FULL_BREADTH_M
+    return np.concatenate(([1 - side.bare], ends)) if long or full else np.zeros(ROW)
+
+
+def _breadth(side: Side, rows: np.ndarray) -> float:
+    """How broad hair is in the median of those of the rows (H,) where the photo shows any."""
+    breadth = side.breadth[rows & (side.breadth > 0)]
+    return float(np.median(breadth)) if len(breadth) else 0.0

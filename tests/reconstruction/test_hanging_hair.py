@@ -68,6 +68,15 @@ def test_short_hair_ends_at_the_ears(head, bald, thickness):
     assert not measured(head, bald, masks, posed(0)).any()
 
 
+@pytest.mark.parametrize("width, covers", [(0.12, True), (0.095, False)])
+def test_short_hair_covers_ears_only_where_it_is_full(head, bald, width, covers):
+    full = np.concatenate(([1.0], np.where(HEIGHTS_M > -0.03, width, 0)))
+    hair = np.concatenate((np.full(DIRECTIONS, 0.01), full, full))
+    found = measured(head, bald, seen(head, bald, hair, posed(0)), posed(0))
+    assert found.any() == covers and (found[:, 1:][:, HEIGHTS_M < -0.07] == 0).all()
+    assert not covers or np.abs(found[:, 1:][:, (HEIGHTS_M < 0.03) & (HEIGHTS_M > -0.03)] - width).max() < 0.015
+
+
 def test_hair_behind_a_bare_ear_begins_below_it(head, bald, long):
     further = long.copy()
     further[DIRECTIONS:].reshape(2, ROW)[:, 1:] = WIDTH_M
