@@ -27,6 +27,9 @@ OTHER_SIDE = 0.25
 USUAL, USUAL_SHARE = 0.8, 0.3
 """Where no ray went hair is taken for so much of what it is in the median; this counts as so many rays."""
 
+UNSEEN_M = 0.02
+"""On the scalp, of hair that is seen beside the face alone."""
+
 
 def measure_hair(
     parameters: HeadParameters, vertices: np.ndarray, head: HeadModel, masks: FaceMasks, photo_size: tuple[int, int]
@@ -48,7 +51,7 @@ def measure_hair(
     hanging = measure_hanging(parameters, vertices, shell.hanging, masks, photo_size)
     if standing is None and not hanging.any():
         return None
-    standing = np.zeros(DIRECTIONS) if standing is None else standing
+    standing = np.full(DIRECTIONS, UNSEEN_M) if standing is None else standing
     return np.concatenate((standing, hanging.ravel())).astype(np.float32)
 
 

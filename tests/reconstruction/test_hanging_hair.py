@@ -126,7 +126,7 @@ def test_a_photo_cut_at_the_forehead_still_tells_of_hair_beside_the_face(head, b
     monkeypatch.setattr("facerecon.reconstruction.hair._standing", lambda *_: None)
     pose = posed(0)
     found = measure_hair(pose, bald, head, seen(head, bald, long, pose), (PHOTO, PHOTO))
-    assert (found[:DIRECTIONS] == 0).all() and found[DIRECTIONS:].any()
+    assert 0.01 < found[:DIRECTIONS].min() and found[DIRECTIONS:].any()
     assert measure_hair(pose, bald, head, seen(head, bald, None, pose), (PHOTO, PHOTO)) is None
 
 
