@@ -21,8 +21,10 @@ FRONT_M = (np.array([-0.20, -0.10, -0.06, 0.06]), np.array([-0.070, -0.060, -0.0
 """Heights, and at each how far forward hair hangs."""
 FRONT_WIDTH_M = 0.012
 """On which it goes over into what is bare."""
-BACK_M = 0.093
-"""From the axis to the back of the average head."""
+HALF_WIDTH_M, BACK_M = 0.085, 0.093
+"""Of the average head from the axis to the ears and to the back; fuller hair is deeper, too, by the root of how much wider it is."""
+NARROWEST = 0.75
+"""Where hair grows narrower toward its end it does so at the back, down to this share."""
 FADE_M = 0.04
 """Above the first of the heights, where it goes over into the hair that stands on the scalp."""
 WITHIN_M = 0.004
@@ -92,7 +94,8 @@ class HangingShell:
         radius = np.maximum(np.linalg.norm(away, axis=1), 1e-6)
         direction = away / radius[:, None]
         widest = max(float(hanging[:, 1:].max()), 1e-6)
-        depth = np.where(direction[:, 2] < 0, BACK_M * np.clip(width / widest, 0.75, 1) * max(widest / 0.085, 1) ** 0.5, width)
+        back = BACK_M * np.clip(width / widest, NARROWEST, 1) * max(widest / HALF_WIDTH_M, 1) ** 0.5
+        depth = np.where(direction[:, 2] < 0, back, width)
         reach = sum((np.abs(direction[:, i]) / np.maximum(size, 1e-3)) ** SQUARENESS for i, size in ((0, width), (2, depth)))
         reach = np.maximum(reach, 1e-9) ** (-1 / SQUARENESS)
         cover = self.share * _smooth(there) * _smooth((reach - radius) / WITHIN_M + 1)
