@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from batch.place import need_a_folder
 from batch.session import Reporter, end_dry_run, session, would_do
 
 if TYPE_CHECKING:
+    from batch.manifest import Record
     from facerecon.pipeline import FaceReconstructor
     from facerecon.video.job import VideoSettings
 
@@ -218,7 +219,8 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
         raise FaceReconError(
             f"{work.output} holds the results of another video called {name}: give another folder, or --force to replace them."
         )
-    if not earlier and not force and _is_photo(work.output, name):
+    photo = None if earlier else _photo_record(work.output, name)
+    if photo is not None and not force:
         raise FaceReconError(f"{work.output} holds the results of a photo called {name}: give another folder, or --force to replace them.")
     record = None if force else finished(work.output, name, key)
     if record is not None:
@@ -233,19 +235,42 @@ def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
 
     job = VideoJob(pipeline, work.source, folder, work.settings, key, embedder, progress)
     reporter.expect(job.frames * (1 + bool(work.settings.layout.panels)) or None)
-    return write_results(job, work.output, name, key, versions, work.formats)
+    return write_results(job, work.output, name, key, versions, work.formats, lambda: _take_over(work.output, photo))
 
 
-def _is_photo(output: Path, name: str) -> bool:
-    """Whether files that a video of this name writes are those of a photo; phones take both at once and call them alike."""
+def _photo_record(output: Path, name: str) -> Record | None:
+    """What is known of the photo whose heads are called as this video's; phones take both at once and call them alike."""
     from batch.manifest import Manifest
     from batch.photo_task import RECONSTRUCTION
     from batch.place import MANIFEST
+    from facerecon.output_names import RECONSTRUCTION_FOLDERS
 
     if not (output / MANIFEST).is_file():
-        return False
+        return None
     photo = Manifest(output / MANIFEST, shared=True).find(name, (RECONSTRUCTION,))
-    return photo is not None and photo.status == "done"
+    if photo is None or photo.status != "done":
+        return None
+    in_the_way = any(file.partition("/")[0] in RECONSTRUCTION_FOLDERS for file in photo.files)  # not in a tar
+    return photo if in_the_way else None
+
+
+def _take_over(output: Path, photo: Record | None) -> None:
+    """Puts down that a photo's heads are there no longer, before the video's take their names.
+
+    Without the photo's content, so that a run which finds the video gone again does the photo anew.
+    """
+    if photo is None:
+        return
+    from batch.manifest import Manifest
+    from batch.photo_task import RECONSTRUCTION, PhotoTask, Settings
+    from batch.place import MANIFEST
+    from batch.statistics import write_statistics
+
+    error = f"Its heads gave way to those of the video called {photo.name}."
+    manifest = Manifest(output / MANIFEST)
+    lost = replace(photo, status="failed", stages=(RECONSTRUCTION,), content=None, files=(), error=error, figures={}, seconds=0.0)
+    manifest.append([lost])
+    write_statistics(manifest, output, PhotoTask(Settings(stages=(RECONSTRUCTION,))))
 
 
 def _count(reporter: Reporter, what: str, frames: int, earlier: bool) -> None:

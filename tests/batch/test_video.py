@@ -162,3 +162,45 @@ def test_export_leaves_the_performance_in_the_heads_of_a_video(clip, tmp_path):
     assert CliRunner().invoke(app, ["export", str(tmp_path), "--formats", "glb,ply"]).exit_code == 0
     assert (tmp_path / "heads" / "talk_00.ply").is_file()
     assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == animated
+
+
+def test_a_photo_whose_heads_a_video_replaced_is_done_no_longer(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", tiny_run.make_reconstructor)
+    save_image(tmp_path / "in" / "talk.png", make_photo())
+    output = tmp_path / "out"
+    command = ["run", str(tmp_path / "in"), "-o", str(output), "--num-workers", "0", "--images", "overlay", "--save-codes"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    restored = (output / "restored" / "talk.png").read_bytes()
+    assert run(clip, "-o", output, "--force").exit_code == 0
+    manifest = Manifest(output / "manifest.jsonl", shared=True)
+    lost, kept = (manifest.find("talk", (stage,)) for stage in ("reconstruction", "restoration"))
+    assert lost.status == "failed" and "the video called talk" in lost.error and kept.status == "done"
+    assert json.loads((output / "reconstruction_stats.json").read_text())["done"] == 0
+    assert not list((output / "renders").iterdir()) and not list((output / "codes").iterdir())
+
+    performed = (output / "heads" / "talk_00.glb").read_bytes()
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1 and "heads of a video called talk" in " ".join(again.output.split())
+    assert (output / "heads" / "talk_00.glb").read_bytes() == performed
+    assert (output / "restored" / "talk.png").read_bytes() == restored
+    assert json.loads((output / "restoration_stats.json").read_text())["done"] == 1  # as it lies there
+
+    (output / "videos" / "talk.json").unlink()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert (output / "renders" / "talk_00_overlay.png").is_file()
+
+
+def test_a_video_without_a_face_leaves_the_photo_of_its_name_as_it_was(clip, tmp_path, monkeypatch):
+    def blind(work):
+        pipeline, embedder, versions = tiny_video.make_parts(work)
+        pipeline.detector.detect = lambda image: []
+        return pipeline, embedder, versions
+
+    monkeypatch.setattr(batch.video, "make_parts", blind)
+    record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
+    Manifest(tmp_path / "manifest.jsonl").append([record])
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "talk_00.glb").write_bytes(b"of a photo")
+    assert run(clip, "-o", tmp_path, "--force").exit_code == 1
+    assert Manifest(tmp_path / "manifest.jsonl", shared=True).find("talk", ("reconstruction",)) == record
+    assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == b"of a photo"
