@@ -254,15 +254,52 @@ class FaceReconstructor:
             photos = self.coloured(photos, chosen) if extras.colorize else photos
             restorations = self.restore_found(photos, chosen, fidelity, upscale, extras=extras)
         with steps.step("reconstruct"):
-            work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
-            masks = [face.parts for restoration in restorations for face in restoration.faces]
-            heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options, masks)
+            heads = self._rebuild(photos, restorations, demographics, detail, focal_px, options)
         total = time.perf_counter() - started
         seconds = {name: took / len(photos) for name, took in {**steps.seconds, "total": total}.items()}
-        for restoration, rebuilt in zip(restorations, heads):
-            add_scores(restoration, rebuilt)
         results = [Result(r, h, dict(seconds)) for r, h in zip(restorations, heads)]
         return results[0] if single else results
+
+    def rebuild(
+        self,
+        image: Image,
+        restoration: Restoration,
+        demographics: Demographics | None = None,
+        detail: bool = True,
+        focal_px: float | None = None,
+        on_step: StepListener | None = None,
+        options: ReconstructionOptions | None = None,
+    ) -> Result:
+        """:meth:`run` of a photo that is restored already, such as for other demographics.
+
+        Args:
+            image: the photo that was restored, (H, W, 3) uint8 RGB.
+            restoration: what :meth:`restore` or :meth:`run` made of it; its faces are those to rebuild.
+
+        The others, and the step ``"reconstruct"`` of which ``on_step`` hears, are those of :meth:`run`.
+        """
+        steps = Steps(on_step)
+        with steps.step("reconstruct"):
+            (heads,) = self._rebuild([image], [restoration], demographics, detail, focal_px, options)
+        return Result(restoration, heads, {**steps.seconds, "total": steps.seconds["reconstruct"]})
+
+    def _rebuild(
+        self,
+        photos: list[Image],
+        restorations: list[Restoration],
+        demographics: Demographics | None,
+        detail: bool,
+        focal_px: float | None,
+        options: ReconstructionOptions | None,
+    ) -> list[list[Reconstruction]]:
+        """The heads of restored photos, with the scores of the restored faces."""
+        work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
+        chosen = [[(face.index, face.face) for face in restoration.faces] for restoration in restorations]
+        masks = [face.parts for restoration in restorations for face in restoration.faces]
+        heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options, masks)
+        for restoration, rebuilt in zip(restorations, heads):
+            add_scores(restoration, rebuilt)
+        return heads
 
     def person_shape(
         self, photos: Sequence[Image], demographics: Demographics | None = None, faces: str | int = "largest"

@@ -175,3 +175,17 @@ def test_photos_of_one_person_give_one_shape_for_all() -> None:
     photos = [make_photo(seed=seed) for seed in range(3)]
     alone = [float(pipeline.reconstruct(photo)[0].parameters.identity[0]) for photo in photos]
     assert pipeline.person_shape(photos).identity[0] == pytest.approx(np.mean(alone), abs=1e-4)
+
+
+def test_a_restored_photo_is_rebuilt_without_restoring_it_again(head: HeadModel) -> None:
+    pipeline = make_pipeline(head, [make_face(10, 10, 60), make_face(90, 40, 40)])
+    photo, heard = make_photo(), []
+    first = pipeline.run(photo, focal_px=300.0)
+    calls, seen = list(pipeline.restorer.calls), pipeline.reconstructor.images
+    person = Demographics(62, "male", source="user")
+    second = pipeline.rebuild(photo, first.restoration, person, focal_px=300.0, on_step=lambda name, seconds: heard.append(name))
+    assert pipeline.restorer.calls == calls and heard == ["reconstruct", "reconstruct"]
+    assert all(np.array_equal(a, b) for a, b in zip(seen, pipeline.reconstructor.images, strict=True))
+    for one, other in zip(first.reconstructions, second.reconstructions, strict=True):
+        assert one.index == other.index and np.array_equal(one.landmarks_68, other.landmarks_68)
+        assert one.quality == other.quality and other.parameters.demographics == person

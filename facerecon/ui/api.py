@@ -22,7 +22,7 @@ from facerecon.ui.engine import Engine
 from facerecon.ui.errors import sentence
 from facerecon.ui.limits import AT_ONCE
 from facerecon.ui.photo_input import upload_only
-from facerecon.ui.photo_work import open_upload
+from facerecon.ui.photo_work import FIDELITY, open_upload
 from facerecon.ui.results import KINDS, NAME, Finished, export, write_heads
 
 
@@ -33,7 +33,7 @@ class Endpoints:
         self.engine = engine
         with gr.Row(visible=False):
             photo = upload_only(gr.Image(label="Photo", type="filepath", image_mode=None))
-            fidelity = gr.Slider(0, 1, 0.7, label="0 invents most, 1 keeps closest to the photo")
+            fidelity = gr.Slider(0, 1, FIDELITY, label="0 invents most, 1 keeps closest to the photo")
             upscale = gr.Dropdown(list(UPSCALES), value=1, label="Enlarge the photo")
             faces = gr.Textbox("all", label='"all", "largest", "center", or a number counted from 0')
             age = gr.Textbox("", label="Years, 0 to 100, or empty")
