@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -31,6 +32,8 @@ _NEARLY_ALL = 0.99  # of a float picture's values
 
 # Ours is the stricter limit, and its message is clearer than Pillow's.
 PillowImage.MAX_IMAGE_PIXELS = None
+# Of metadata that it passes over; what is wrong with the pixels is an error. Not by a context: photos are read in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class ImageError(FaceReconError):
