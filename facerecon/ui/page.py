@@ -65,7 +65,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": style.THEME,
         "css_paths": style.CSS,
-        "js": style.SCRIPT.read_text(encoding="utf-8"),
+        "js": style.script(limits.MAX_UPLOAD_BYTES),
         "max_file_size": limits.MAX_UPLOAD_BYTES,
         "run_history": False,
         "show_error": True,
