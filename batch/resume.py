@@ -147,5 +147,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             flat.update(_flat(value, f"{prefix}{key}."))
         else:
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
     return flat

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.options import DetectorOptions, Device, Output, RunOptions, choices, grouped
+from batch.options import DetectorOptions, Device, FolderOutput, RunOptions, choices, grouped
 from batch.photo_options import PersonOptions
 from batch.place import need_a_folder
 from batch.session import Reporter, end_dry_run, session, would_do
@@ -116,7 +116,7 @@ def register(app: typer.Typer) -> None:
 
 def video(
     video: Video,
-    output_dir: Output,
+    output_dir: FolderOutput,
     restoring: RestoredOptions,
     layout: LayoutOptions,
     frames: FrameOptions,

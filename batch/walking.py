@@ -12,7 +12,8 @@ from batch.names import clean, plain_stem
 from batch.sources import Listed, is_remote, local_path, path_below, remote_folder
 from facerecon.types import FaceReconError
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
+# HEIC is not read, but said to be none: half of a phone's album must not be missing without a word.
+SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .avif .bmp .tif .tiff .gif .ppm .pgm .heic .heif".split())
 OUTSIDE = "It is a link that leads out of the input folder."
 
 

@@ -209,3 +209,8 @@ def test_at_urls_neither_results_nor_hidden_folders_are_read(tmp_path: Path) -> 
         find_photos(source, f"{source}/", True)
     with pytest.raises(FaceReconError, match="holds results"):
         find_photos(f"{source}/out/restored", f"{source}/out", True)
+
+
+def test_photos_that_phones_and_browsers_save_are_not_left_out_without_a_word(tmp_path: Path) -> None:
+    files = ["a.HEIC", "b.heif", "c.avif", "d.jfif", "e.JPG"]
+    assert set(names(tmp_path / "in", files)) == set(files)
