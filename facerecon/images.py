@@ -73,6 +73,21 @@ def load_image(path: str | Path, max_pixels: int = WORKING_PIXELS) -> Image:
     return np.array(rgb)
 
 
+def check_photo(photo: object) -> None:
+    """Refuses what is no photo as :func:`load_image` gives them: grey, RGBA, floats, other libraries' pictures, paths.
+
+    Raises:
+        ImageError: says what it is.
+    """
+    if isinstance(photo, np.ndarray):
+        if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
+            return
+        found = f"an array of {photo.dtype} and shape {photo.shape}"
+    else:
+        found = f"of type {type(photo).__name__}"
+    raise ImageError(f"A photo must be an (H, W, 3) array of uint8 in RGB, as load_image gives it; this one is {found}.")
+
+
 def focal_px_from_exif(path: str | Path, width: int) -> float | None:
     """Focal length in pixels from EXIF's 35 mm equivalent, which compares diagonals.
 

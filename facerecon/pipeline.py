@@ -15,8 +15,10 @@ import numpy as np
 
 from facerecon import __version__
 from facerecon.checkpoints import checkpoint_version, find_checkpoint, find_optional
+from facerecon.demographics.categories import check_demographics
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.masks import FaceMasks
+from facerecon.images import check_photo
 from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
     align_face,
@@ -218,8 +220,10 @@ class FaceReconstructor:
 
         Raises:
             NoFaceError: a photo shows no face.
+            FaceReconError: an argument is out of its range.
         """
         photos, single = _as_list(image)
+        demographics = _checked(demographics, focal_px)
         chosen = self._find(photos, faces)
         work = [(photo, 1) for photo, found in zip(photos, chosen) for _ in found]
         heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
@@ -248,6 +252,7 @@ class FaceReconstructor:
         """
         started, steps = time.perf_counter(), Steps(on_step)
         photos, single = _as_list(image)
+        demographics = _checked(demographics, focal_px)
         with steps.step("find"):
             chosen = self._find(photos, faces)
         with steps.step("restore"):
@@ -278,7 +283,8 @@ class FaceReconstructor:
 
         The others, and the step ``"reconstruct"`` of which ``on_step`` hears, are those of :meth:`run`.
         """
-        steps = Steps(on_step)
+        check_photo(image)
+        demographics, steps = _checked(demographics, focal_px), Steps(on_step)
         with steps.step("reconstruct"):
             (heads,) = self._rebuild([image], [restoration], demographics, detail, focal_px, options)
         return Result(restoration, heads, {**steps.seconds, "total": steps.seconds["reconstruct"]})
@@ -342,7 +348,7 @@ class FaceReconstructor:
         check_upscale(photos, upscale)
         started = time.perf_counter()
         aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
-        guide = {} if extras.person is None else {"people": [extras.person] * len(aligned)}
+        guide = {} if extras.person is None else {"people": [check_demographics(extras.person)] * len(aligned)}
         outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity, **guide)
         finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
         if surroundings:
@@ -417,11 +423,17 @@ class FaceReconstructor:
 
 
 def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:
-    single = isinstance(image, np.ndarray) and image.ndim != 4
+    single = not isinstance(image, (list, tuple)) and getattr(image, "ndim", 3) != 4
     photos = [image] if single else list(image)
     for photo in photos:
-        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-            raise FaceReconError("A photo must be an (H, W, 3) array of uint8 in RGB.")
+        check_photo(photo)
     if not photos:
         raise FaceReconError("The list of photos is empty.")
     return photos, single
+
+
+def _checked(demographics: Demographics | None, focal_px: float | None) -> Demographics | None:
+    """The person in our words, before anything is done with the photo."""
+    if focal_px is not None and not 0 < focal_px < np.inf:
+        raise FaceReconError(f"The focal length must be a number of pixels above 0; {focal_px} is not.")
+    return None if demographics is None else check_demographics(demographics)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import batch.photo_task
-import batch.video
+import batch.video_run
 from batch.main import app
 from batch.manifest import Manifest, Record
 from facerecon.video.reading import read_info
@@ -32,7 +32,7 @@ def clip(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch):
-    monkeypatch.setattr(batch.video, "make_parts", tiny_video.make_parts)
+    monkeypatch.setattr(batch.video_run, "make_parts", tiny_video.make_parts)
 
 
 def run(*arguments: object):
@@ -129,6 +129,18 @@ def test_a_dry_run_tells_machines_what_it_would_do(clip, tmp_path):
     assert (events[1]["event"], events[1]["todo"], events[1]["dry_run"]) == ("end", 1, True)
 
 
+def test_a_dry_run_knows_what_is_done_and_what_is_in_the_way(clip, tmp_path):
+    options = (clip, "-o", tmp_path, "--no-include-rec", "--no-include-transparent", "--no-include-original", "--no-restored")
+    assert run(*options).exit_code == 0
+    assert "talk.mp4 is done" in run(*options, "--dry-run").stdout
+    last = json.loads(run(*options, "--dry-run", "--json").stdout.splitlines()[-1])
+    assert (last["todo"], last["skipped"]) == (0, 1)
+    (tmp_path / "elsewhere").mkdir()
+    other = write_clip(tmp_path / "elsewhere" / "talk.mp4", stroll(FRAMES // 2))
+    refused = run(other, *options[1:], "--dry-run")
+    assert refused.exit_code == 1 and "another video called talk" in " ".join(refused.output.split())
+
+
 def test_a_video_called_like_a_photo_does_not_replace_its_heads(clip, tmp_path):
     record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
     Manifest(tmp_path / "manifest.jsonl").append([record])
@@ -196,7 +208,7 @@ def test_a_video_without_a_face_leaves_the_photo_of_its_name_as_it_was(clip, tmp
         pipeline.detector.detect = lambda image: []
         return pipeline, embedder, versions
 
-    monkeypatch.setattr(batch.video, "make_parts", blind)
+    monkeypatch.setattr(batch.video_run, "make_parts", blind)
     record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
     Manifest(tmp_path / "manifest.jsonl").append([record])
     (tmp_path / "heads").mkdir()
