@@ -74,11 +74,7 @@ def write_results(
     replacing()
     for file in existing_files(output, name, RECONSTRUCTION_FOLDERS):  # pictures and codes of a photo's heads, too
         file.unlink(missing_ok=True)
-    files: list[Path] = []
-    if job.settings.wishes.restore:
-        files.append(job.write_restored(output / "videos" / f"{name}_restored.mp4"))
-    if job.settings.layout.panels:
-        files.append(job.write_reconstruction(output / "videos" / f"{name}_reconstruction.mp4", performance))
+    files = _write_videos(job, output / "videos", name, performance)
     files.append(write_parquet(output / "parameters" / f"{name}.parquet", performance, job.pipeline))
     model = job.pipeline.head
     size = np.broadcast_to(np.uint8(0), (job.info.height, job.info.width, 3))
@@ -96,6 +92,19 @@ def write_results(
     write_json(video_record(output, name), record)
     job.finish()
     return record
+
+
+def _write_videos(job: VideoJob, folder: Path, name: str, performance: Performance) -> list[Path]:
+    """Those that were asked for; those of other settings go."""
+    restored, panels = folder / f"{name}_restored.mp4", folder / f"{name}_reconstruction.mp4"
+    files = []
+    if job.settings.wishes.restore:
+        files.append(job.write_restored(restored))
+    if job.settings.layout.panels:
+        files.append(job.write_reconstruction(panels, performance))
+    for path in {restored, panels} - set(files):
+        path.unlink(missing_ok=True)
+    return files
 
 
 def _figures(job: VideoJob, performance: Performance) -> dict[str, Any]:

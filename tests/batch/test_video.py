@@ -70,6 +70,14 @@ def test_heads_without_hair_are_other_results(clip, tmp_path):
     assert hairs[0] is not None and hairs[1] is None
 
 
+def test_videos_that_are_not_asked_for_any_more_go(clip, tmp_path):
+    assert run(clip, "--output", tmp_path).exit_code == 0
+    assert run(clip, "--output", tmp_path, "--no-restored").exit_code == 0
+    record = json.loads((tmp_path / "videos" / "talk.json").read_text())
+    left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "videos").glob("*.mp4")}
+    assert left == {"videos/talk_reconstruction.mp4"} == {file for file in record["files"] if file.endswith(".mp4")}
+
+
 def test_another_video_of_the_same_name_does_not_replace_the_results(clip, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     other = write_clip(tmp_path / "elsewhere" / "talk.mp4", stroll(FRAMES // 2))
