@@ -50,12 +50,21 @@ def test_a_file_too_large_to_send_is_explained_beside_the_photo(page, photo: Pat
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(limits.MAX_UPLOAD_BYTES + 1)
     page.set_input_files("#photo input[type=file]", tmp_path / "large.png")
-    told = page.wait_for_selector(".fr-too-large[role=alert]")
+    told = page.wait_for_selector(".fr-refused[role=alert]")
     assert "has 26 MB; at most 25 MB" in told.inner_text() and "smaller copy" in told.inner_text()
     assert page.locator(".toast-body").count() == 0 and page.is_disabled("#go")
     page.set_input_files("#photo input[type=file]", photo)
     page.wait_for_selector("#go:enabled")
-    assert page.locator(".fr-too-large").count() == 0
+    assert page.locator(".fr-refused").count() == 0
+
+
+def test_a_camera_that_is_not_there_is_explained(page) -> None:
+    page.reload()
+    page.wait_for_selector("#go")
+    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('none', 'NotFoundError'))")
+    page.click("#photo button[aria-label='Capture from camera']")
+    page.click("#photo >> text=Click to Access Webcam")
+    assert "No camera" in page.wait_for_selector(".fr-refused[role=alert]").inner_text()
 
 
 def test_a_visitor_gets_a_head_and_its_files(page, photo: Path) -> None:
