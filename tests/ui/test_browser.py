@@ -61,7 +61,8 @@ def test_a_file_too_large_to_send_is_explained_beside_the_photo(page, photo: Pat
 def test_a_camera_that_is_not_there_is_explained(page) -> None:
     page.reload()
     page.wait_for_selector("#go")
-    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('none', 'NotFoundError'))")
+    none = "Promise.reject(new DOMException('none', 'NotFoundError'))"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => {none}; }}")
     page.click("#photo button[aria-label='Capture from camera']")
     page.click("#photo >> text=Click to Access Webcam")
     assert "No camera" in page.wait_for_selector(".fr-refused[role=alert]").inner_text()
