@@ -128,6 +128,9 @@ def test_everything_has_a_name_and_fits_a_phone(page) -> None:
     page.wait_for_timeout(600)
     assert page.evaluate(UNNAMED) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in page.query_selector_all("#photo .source-selection button"):
+        box = button.bounding_box()
+        assert box["width"] >= 44 and box["height"] >= 32
 
 
 def test_another_photo_takes_the_former_results_away(page, tmp_path: Path) -> None:
