@@ -183,6 +183,12 @@ def test_export_passes_over_strange_files(done, tmp_path: Path) -> None:
     assert call("export", tmp_path / "nowhere")[0] == 1
 
 
+def test_a_file_that_lacks_something_says_what(tmp_path: Path) -> None:
+    (tmp_path / "x_00.json").write_text("{}")
+    code, said = call("export", tmp_path / "x_00.json", "-o", tmp_path / "out")
+    assert code == 1 and "it lacks 'demographics'." in said
+
+
 def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     code, said = call("doctor", "--no-speed")
     assert code == 0 and "restoration" in said and "torch" in said
