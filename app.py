@@ -32,7 +32,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     page = build_page(pipeline, EXAMPLES, welcome=True)
-    page.launch(server_name=options.host, server_port=options.port, share=options.share, **launch_options())
+    try:
+        page.launch(server_name=options.host, server_port=options.port, share=options.share, **launch_options())
+    except (OSError, OverflowError, ValueError) as error:  # the port is taken, or there is no such host or port
+        print(f"The page cannot be served: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from batch.options import FAILED, OK, Input, JobOptions, Output, grouped
+from batch.options import FAILED, OK, FolderOutput, Input, JobOptions, grouped
 
 _GROUPS = "Groups"
 MinSize = Annotated[int, typer.Option("--min-size", min=2, help="Faces of the smallest group.", rich_help_panel=_GROUPS)]
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def cluster(
     input: Input,
-    output_dir: Output,
+    output_dir: FolderOutput,
     job: JobOptions,
     min_size: MinSize = 2,
     strictness: Strictness = None,

@@ -28,6 +28,7 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
         return path
     known = {name: parameter.name for parameter in context.command.params for name in _names(parameter, parameter.opts)}
     opposite = {name: p.name for p in context.command.params for name in _names(p, p.secondary_opts) if p.secondary_opts}
+    switches = {parameter.name for parameter in context.command.params if getattr(parameter, "is_flag", False)}
     values: dict[str, Any] = {}
     for key, value in load_config(path).items():
         option = key.replace("_", "-")
@@ -38,6 +39,8 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
             if not isinstance(value, bool):
                 raise typer.BadParameter(f"{path.name}: the value of {key!r} must be yes or no.")
             value = not value
+        elif isinstance(value, bool) and name not in switches:
+            raise typer.BadParameter(f"{path.name}: the value of {key!r} must not be yes or no.")
         values[name] = value
     context.default_map = {**(context.default_map or {}), **values}
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from batch.options import Input, JobOptions, Output, grouped
+from batch.options import FolderOutput, Input, JobOptions, grouped
 
 TABLE = "embeddings.parquet"
 _ROWS = 1024  # faces of a row group
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def embed(
     input: Input,
-    output_dir: Output,
+    output_dir: FolderOutput,
     job: JobOptions,
 ) -> None:
     """Writes an embedding of every face into one Parquet table: faces of one person have a high dot product.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from batch.names import name_files, named, plain_stem
-from batch.sources import Member, is_remote, path_below, tar_members, tar_problem
+from batch.sources import Member, is_remote, local_path, path_below, tar_members, tar_problem
 from batch.walking import OUTSIDE, SUFFIXES, Folder, walk
 from facerecon.output_names import FOLDERS
 from facerecon.types import FaceReconError
@@ -100,11 +100,11 @@ def _photos_of(folder: Folder) -> Iterator[Photo]:
         yield Photo(location, relative, named(prefix, stem, relative, folder.shared), None, _refusal(location, folder.root))
     for tar in folder.tars:
         location = f"{folder.root}/{prefix}{tar}" if is_remote(folder.root) else os.path.join(folder.root, prefix + tar)
-        yield from _photos_of_tar(location, prefix + tar, folder.shared or tar in folder.crowded)
+        yield from _photos_of_tar(location, prefix + tar, folder.shared or tar in folder.crowded, folder.root)
 
 
-def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo]:
-    problem = tar_problem(location)
+def _photos_of_tar(location: str, relative: str, shared: bool, root: str) -> Iterator[Photo]:
+    problem = _refusal(location, root) or tar_problem(location)
     if problem is not None:
         yield Photo(location, relative, named("", plain_stem(relative), relative, shared), None, problem)
         return
@@ -122,12 +122,13 @@ def _photos_of_tar(location: str, relative: str, shared: bool) -> Iterator[Photo
 
 
 def _refusal(location: str, root: str) -> str | None:
-    if is_remote(location):
+    file, folder = local_path(location), local_path(root)
+    if file is None or folder is None:
         return None
     try:
-        if os.path.islink(location) and not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(root)):
+        if file.is_symlink() and not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
             return OUTSIDE
-        return None if stat.S_ISREG(os.stat(location).st_mode) else _NO_FILE
+        return None if stat.S_ISREG(os.stat(file).st_mode) else _NO_FILE
     except FileNotFoundError:
         return None  # it vanished: reading it will say so
     except OSError as error:

@@ -29,12 +29,14 @@ def run_task(
     job: JobOptions,
     hint: str | None = None,
     tars: bool = False,
+    results: str | None = None,
 ) -> None:
     """A whole command: does a task with progress and ends with its exit code.
 
     Args:
         hint: a last sentence for people, when all went through.
         tars: results are packed into tars, see :mod:`batch.tars`.
+        results: where people find what they asked for, if not at ``output``.
 
     Raises:
         typer.Exit: always; 0 when all is well, 1 when a photo failed.
@@ -52,8 +54,8 @@ def run_task(
 
         summary = run_photos(task, listing, place, report, job.resume, job.engine, ranks, reporter.expect)
     ranks.wait()
-    reporter.finish(output)
-    if hint:
+    reporter.finish(results or output)
+    if hint and not summary.failed:
         say(options, hint)
     raise typer.Exit(FAILED if summary.failed else OK)
 

@@ -72,7 +72,7 @@ def label(
         folder, table = places(output)
         task = LabelTask(photos.chosen_faces(), photos.detector(), photos.max_side, ranks.device(job.engine.device), backend)
         try:
-            run_task(task, find_photos(input, str(folder), photos.recursive), str(folder), job)
+            run_task(task, find_photos(input, str(folder), photos.recursive), str(folder), job, results=str(table))
         finally:
             if not job.run.dry_run and ranks.rank == 0:
                 write_table(folder, table)

@@ -31,6 +31,7 @@ Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="A photo, a folder, a WebDataset tar, or an fsspec URL (s3://...) of these.")
 ]
 Output = Annotated[str, typer.Option("--output-dir", "--output", "-o", help="Folder (or fsspec URL) for the results.")]
+FolderOutput = Annotated[str, typer.Option("--output-dir", "--output", "-o", help="Folder for the results.")]
 Tars = Annotated[
     bool,
     typer.Option("--tars", help="Pack results into WebDataset tars, OUT/shards/*.tar, one a batch.", rich_help_panel=_RUN),
@@ -80,7 +81,7 @@ class EngineOptions:
         int | None,
         typer.Option(
             "--num-workers", min=0, max=1024, rich_help_panel=_RUN,
-            help="Processes that share the work; 0 does it in this one. By default one for two photos, at most one a core.",
+            help="Processes that share the work; 0 does it in this one. By default one for every two photos, at most one a core.",
         ),
     ] = None  # fmt: skip
     engine: Annotated[

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 
-import cv2
-
 from batch.inputs import Photo
 from batch.sources import local_file
 from batch.task import Loaded
 from facerecon.images import focal_px_from_exif, load_image
+from facerecon.scaling import shrink_to, size_within
 from facerecon.types import FaceReconError, Image
 
 logger = logging.getLogger("facerecon.batch")
@@ -30,11 +29,10 @@ def read_photo(photo: Photo, max_side: int | None, tell: bool = True) -> Loaded:
 
 def _shrink(image: Image, max_side: int | None, name: str | None) -> Image:
     """A photo with its longer side at most ``max_side``, with a warning where that changes it and it has a name."""
-    height, width = image.shape[:2]
-    if max_side is None or max(height, width) <= max_side:
+    if max_side is None or max(image.shape[:2]) <= max_side:
         return image
-    factor = max_side / max(height, width)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    size = size_within(image, max_side)
     if name is not None:
+        height, width = image.shape[:2]
         logger.warning("%s is reduced from %d x %d to %d x %d.", name, width, height, *size)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return shrink_to(image, size)

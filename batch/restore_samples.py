@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batch.inputs import Photo, find_photos
-from batch.options import FAILED, OK, Device, Input, Output, PhotoOptions, RunOptions, grouped
+from batch.options import FAILED, OK, Device, FolderOutput, Input, PhotoOptions, RunOptions, grouped
 from batch.place import need_a_folder
 from batch.session import Reporter, end_dry_run, session, would_do
 from facerecon.types import FaceReconError, Image
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def restore_samples(
     input: Input,
-    output_dir: Output,
+    output_dir: FolderOutput,
     photos: PhotoOptions,
     options: RunOptions,
     num_samples: NumSamples = 10,

@@ -93,7 +93,7 @@ class Progress:
         """Writes down what was done."""
         try:
             self.manifest.declare(self.key, self.settings)
-            self.manifest.append([record for record in records if not self._out_of_reach(record)])
+            self.manifest.append([known for record in records if (known := self._news(record)) is not None])
         except OSError as error:
             raise_if_full(error)
             raise FaceReconError(f"{self.manifest.path} cannot be written: {error.strerror or error}.") from error
@@ -108,12 +108,16 @@ class Progress:
             self.place.remove(unnamed(self.place.list_tars(), manifest.newest()))
         self.place.save([self.place.home / MANIFEST, *files])
 
-    def _out_of_reach(self, record: Record) -> bool:
-        """Whether a photo could not be read at all that was done before: its results stay, and what is known of them."""
+    def _news(self, record: Record) -> Record | None:
+        """A record without the stages of which it says nothing new, None where none is left.
+
+        Of a photo that could not be read at all the results stay, and what is known of them.
+        """
         if record.content is not None or record.status == "done":
-            return False
-        earlier = self.manifest.find(record.name, self.task.stages)
-        return earlier is not None and earlier.status == "done"
+            return record
+        earlier = {stage: self.manifest.find(record.name, (stage,)) for stage in record.stages}
+        stages = tuple(stage for stage, known in earlier.items() if known is None or known.status != "done")
+        return replace(record, stages=stages) if stages else None
 
     def _note(self, record: Record, earlier: bool) -> None:
         self.summary.failed += record.status == "failed"
@@ -143,5 +147,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             flat.update(_flat(value, f"{prefix}{key}."))
         else:
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
     return flat

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batch.inputs import Photo
 
 Listed = tuple[str, list[str], list[str], str | None]  # a folder: path below the input, folders, files, why it cannot be listed
+_LOCAL = ("file", "local")  # protocols for which fsspec reads this machine's disks
 _CHUNK = 1 << 20
 LARGEST_FILE = 2_000_000_000  # bytes that are fetched for one photo
 
@@ -50,6 +51,13 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise FaceReconError(f"{url} needs a package that is missing ({error}): see requirements-ray.txt.") from error
     except Exception as error:  # every protocol has errors of its own
         raise FaceReconError(f"{url} cannot be opened: {in_short(error)}.") from error
+
+
+def local_path(location: str) -> Path | None:
+    """Where on this machine a path or a ``file://`` URL points; None where it is no place of this machine."""
+    if not is_remote(location):
+        return Path(location)
+    return Path(filesystem(location)[1]) if location.partition("://")[0] in _LOCAL else None
 
 
 def path_below(url: str, other: str) -> str | None:

@@ -78,7 +78,9 @@ def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstru
         landmarks = np.array(values["landmarks_68"], np.float32).reshape(68, 2)
     except OSError as error:
         raise StoredHeadError(f"{file} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except KeyError as error:
+        raise StoredHeadError(f"{file.name} is no parameters file of this head model: it lacks {error}.") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoredHeadError(f"{file.name} is no parameters file of this head model: {in_short(error)}.") from error
     with torch.inference_mode():
         identity, expression = (torch.from_numpy(v)[None] for v in (parameters.identity, parameters.expression))

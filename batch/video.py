@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batch.options import DetectorOptions, Device, Output, RunOptions, choices, grouped
+from batch.options import DetectorOptions, Device, FolderOutput, RunOptions, choices, grouped
 from batch.photo_options import PersonOptions
 from batch.place import need_a_folder
-from batch.session import Reporter, end_dry_run, session, would_do
+from batch.session import session
+from batch.video_run import Work, do_video
 
 if TYPE_CHECKING:
-    from facerecon.pipeline import FaceReconstructor
     from facerecon.video.job import VideoSettings
 
 _LAYOUT, _FRAMES, _RESTORING = "The reconstruction video", "Frames and faces", "Restoring"
-WORK_FOLDER = ".video"
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again.")]
@@ -87,27 +84,6 @@ class RestoredOptions:
     ] = 1
 
 
-@dataclass(frozen=True)
-class Work:
-    """One video to do.
-
-    Attributes:
-        source: the video; the stem of its name is that of the results.
-        output: folder for the results.
-        settings: what to do.
-        formats: files of each head.
-        detector: arguments of ``faces.create_detector``.
-        device: where the networks run.
-    """
-
-    source: Path
-    output: Path
-    settings: VideoSettings
-    formats: tuple[str, ...]
-    detector: dict[str, Any]
-    device: str
-
-
 def register(app: typer.Typer) -> None:
     """Adds ``video``."""
     app.command()(grouped(video))
@@ -115,7 +91,7 @@ def register(app: typer.Typer) -> None:
 
 def video(
     video: Video,
-    output_dir: Output,
+    output_dir: FolderOutput,
     restoring: RestoredOptions,
     layout: LayoutOptions,
     frames: FrameOptions,
@@ -141,7 +117,7 @@ def video(
     work = Work(video, Path(output_dir), settings, kinds, finding.detector(), device)
     with session(options):
         need_a_folder(output_dir, "video")
-        _do(work, force, options)
+        do_video(work, force, options)
 
 
 def _settings(
@@ -168,91 +144,3 @@ def _settings(
         layout.cat_dim, layout.use_mask, layout.image_type,
     )  # fmt: skip
     return VideoSettings(wishes, shown, frames.smoothing, frames.frame_skip, frames.chunk)
-
-
-def make_parts(work: Work) -> tuple[FaceReconstructor, Any, dict[str, str]]:
-    """The pipeline, the embedder that tells people apart (None where it has no weights), and their versions."""
-    from facerecon.checkpoints import CheckpointError, checkpoint_version, find_checkpoint
-    from facerecon.identity import IdentityEncoder
-    from facerecon.pipeline import FaceReconstructor
-
-    pipeline = FaceReconstructor.from_pretrained(device=work.device, **work.detector)
-    versions = pipeline.versions(restoration=work.settings.wishes.restore)
-    try:
-        embedder = IdentityEncoder.from_pretrained(work.device)
-    except CheckpointError:
-        return pipeline, None, versions
-    return pipeline, embedder, {**versions, "identity": checkpoint_version(find_checkpoint("identity"))}
-
-
-def _do(work: Work, force: bool, options: RunOptions) -> None:
-    from batch.lock import locked
-    from facerecon.video.reading import read_info
-
-    info = read_info(work.source)
-    if options.dry_run:
-        sentence = f"{work.source.name}: about {info.frames} frames of {info.width} x {info.height} would be done."
-        would_do(options, work.source.name, frames=info.frames)
-        end_dry_run(options, sentence, 1)
-        return
-    with locked(work.output), Reporter(options, None, unit="frame passes") as reporter:
-        record = _results(work, force, reporter)
-    reporter.finish(str(work.output), {"people": len(record["people"])})
-
-
-def _results(work: Work, force: bool, reporter: Reporter) -> dict[str, Any]:
-    """The record of the video, from an earlier run where nothing has changed since."""
-    from batch.manifest import digest
-    from batch.names import plain_stem
-    from facerecon.video.job import VideoJob
-    from facerecon.types import FaceReconError
-    from facerecon.video.results import earlier_key, finished, write_results
-
-    name = plain_stem(work.source.name)
-    pipeline, embedder, versions = make_parts(work)
-    made_of = {"settings": asdict(work.settings), "formats": work.formats, "detector": work.detector}
-    content = _content(work.source)[:16]
-    key = f"{content}-{digest({**made_of, 'versions': versions})}"
-    earlier = earlier_key(work.output, name)
-    if earlier and not force and not earlier.startswith(f"{content}-"):
-        raise FaceReconError(
-            f"{work.output} holds the results of another video called {name}: give another folder, or --force to replace them."
-        )
-    if not earlier and not force and _is_photo(work.output, name):
-        raise FaceReconError(f"{work.output} holds the results of a photo called {name}: give another folder, or --force to replace them.")
-    record = None if force else finished(work.output, name, key)
-    if record is not None:
-        _count(reporter, name, record["frames"], earlier=True)
-        return record
-    folder = work.output / WORK_FOLDER / name
-    if force:
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def progress(done_in: str, frames: int, earlier: bool) -> None:
-        _count(reporter, f"{name}: {done_in}", frames, earlier)
-
-    job = VideoJob(pipeline, work.source, folder, work.settings, key, embedder, progress)
-    reporter.expect(job.frames * (1 + bool(work.settings.layout.panels)) or None)
-    return write_results(job, work.output, name, key, versions, work.formats)
-
-
-def _is_photo(output: Path, name: str) -> bool:
-    """Whether files that a video of this name writes are those of a photo; phones take both at once and call them alike."""
-    from batch.manifest import Manifest
-    from batch.photo_task import RECONSTRUCTION
-    from batch.place import MANIFEST
-
-    if not (output / MANIFEST).is_file():
-        return False
-    photo = Manifest(output / MANIFEST, shared=True).find(name, (RECONSTRUCTION,))
-    return photo is not None and photo.status == "done"
-
-
-def _count(reporter: Reporter, what: str, frames: int, earlier: bool) -> None:
-    for _ in range(frames):
-        reporter.item(what, earlier=earlier)
-
-
-def _content(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

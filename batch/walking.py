@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch.names import clean, plain_stem
-from batch.sources import Listed, is_remote, path_below, remote_folder
+from batch.sources import Listed, is_remote, local_path, path_below, remote_folder
 from facerecon.types import FaceReconError
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .bmp .tif .tiff .gif .ppm .pgm".split())
+# HEIC is not read, but said to be none: half of a phone's album must not be missing without a word.
+SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .avif .bmp .tif .tiff .gif .ppm .pgm .heic .heif".split())
 OUTSIDE = "It is a link that leads out of the input folder."
 
 
@@ -47,7 +48,9 @@ def walk(source: str, output: str, recursive: bool) -> Iterator[Folder]:
     """
     if is_remote(source):
         root, listed = remote_folder(source)
-        inside = path_below(source, output) if is_remote(output) else None
+        inside, here = path_below(source, output) if is_remote(output) else None, local_path(source)
+        if here is not None and here.is_dir():  # as by its path: fsspec looks at no link
+            listed = _list_local(here)
         yield from _folders(root, listed, recursive, lambda below: below == inside)
         return
     path = Path(source)

@@ -30,6 +30,8 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise FaceReconError(f"There is no device called {name!r}: use auto, cpu, cuda or cuda:N.") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise FaceReconError(f"The device {name!r} was asked for, but torch sees {torch.cuda.device_count()} GPUs.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise FaceReconError(f"The device {name!r} was asked for, but torch sees no Apple GPU.")
     return device
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -31,6 +32,8 @@ _NEARLY_ALL = 0.99  # of a float picture's values
 
 # Ours is the stricter limit, and its message is clearer than Pillow's.
 PillowImage.MAX_IMAGE_PIXELS = None
+# Of metadata that it passes over; what is wrong with the pixels is an error. Not by a context: photos are read in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class ImageError(FaceReconError):
@@ -68,6 +71,21 @@ def load_image(path: str | Path, max_pixels: int = WORKING_PIXELS) -> Image:
     if upright is not None:
         rgb = rgb.transpose(upright)
     return np.array(rgb)
+
+
+def check_photo(photo: object) -> None:
+    """Refuses what is no photo as :func:`load_image` gives them: grey, RGBA, floats, other libraries' pictures, paths.
+
+    Raises:
+        ImageError: says what it is.
+    """
+    if isinstance(photo, np.ndarray):
+        if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
+            return
+        found = f"an array of {photo.dtype} and shape {photo.shape}"
+    else:
+        found = f"of type {type(photo).__name__}"
+    raise ImageError(f"A photo must be an (H, W, 3) array of uint8 in RGB, as load_image gives it; this one is {found}.")
 
 
 def focal_px_from_exif(path: str | Path, width: int) -> float | None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
@@ -25,6 +24,7 @@ from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_
 from facerecon.rendering.turntable import turntable_frames, write_video
 from facerecon.restoration.photo import enlarge
 from facerecon.restoration.scoring import doubts
+from facerecon.scaling import shrink_to, size_within
 from facerecon.types import CROP_SCALE, Image, Reconstruction, Restoration
 
 COMPARISON_SIDE = 1200  # pixels, the longer side of each half
@@ -249,10 +249,8 @@ def crop_picture(photo: Image, head: Reconstruction, size: int = CROP_SIDE, scal
 
 def side_by_side(before: Image, after: Image) -> Image:
     """Before at the left, after at the right, shrunk to at most ``COMPARISON_SIDE`` a half."""
-    height, width = after.shape[:2]
-    factor = min(1.0, COMPARISON_SIDE / max(height, width))
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    halves = [cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in (before, after)]
+    size = size_within(after, COMPARISON_SIDE)
+    halves = [shrink_to(half, size) for half in (before, after)]
     gap = np.full((size[1], 8, 3), 255, np.uint8)
     return np.hstack([halves[0], gap, halves[1]])
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from facerecon import __version__
 from facerecon.checkpoints import checkpoint_version, find_checkpoint, find_optional
+from facerecon.demographics.categories import check_demographics
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.masks import FaceMasks
+from facerecon.images import check_photo
 from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
     align_face,
@@ -218,8 +220,10 @@ class FaceReconstructor:
 
         Raises:
             NoFaceError: a photo shows no face.
+            FaceReconError: an argument is out of its range.
         """
         photos, single = _as_list(image)
+        demographics = _checked(demographics, focal_px)
         chosen = self._find(photos, faces)
         work = [(photo, 1) for photo, found in zip(photos, chosen) for _ in found]
         heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options)
@@ -248,21 +252,60 @@ class FaceReconstructor:
         """
         started, steps = time.perf_counter(), Steps(on_step)
         photos, single = _as_list(image)
+        demographics = _checked(demographics, focal_px)
         with steps.step("find"):
             chosen = self._find(photos, faces)
         with steps.step("restore"):
             photos = self.coloured(photos, chosen) if extras.colorize else photos
             restorations = self.restore_found(photos, chosen, fidelity, upscale, extras=extras)
         with steps.step("reconstruct"):
-            work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
-            masks = [face.parts for restoration in restorations for face in restoration.faces]
-            heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options, masks)
+            heads = self._rebuild(photos, restorations, demographics, detail, focal_px, options)
         total = time.perf_counter() - started
         seconds = {name: took / len(photos) for name, took in {**steps.seconds, "total": total}.items()}
-        for restoration, rebuilt in zip(restorations, heads):
-            add_scores(restoration, rebuilt)
         results = [Result(r, h, dict(seconds)) for r, h in zip(restorations, heads)]
         return results[0] if single else results
+
+    def rebuild(
+        self,
+        image: Image,
+        restoration: Restoration,
+        demographics: Demographics | None = None,
+        detail: bool = True,
+        focal_px: float | None = None,
+        on_step: StepListener | None = None,
+        options: ReconstructionOptions | None = None,
+    ) -> Result:
+        """:meth:`run` of a photo that is restored already, such as for other demographics.
+
+        Args:
+            image: the photo that was restored, (H, W, 3) uint8 RGB.
+            restoration: what :meth:`restore` or :meth:`run` made of it; its faces are those to rebuild.
+
+        The others, and the step ``"reconstruct"`` of which ``on_step`` hears, are those of :meth:`run`.
+        """
+        check_photo(image)
+        demographics, steps = _checked(demographics, focal_px), Steps(on_step)
+        with steps.step("reconstruct"):
+            (heads,) = self._rebuild([image], [restoration], demographics, detail, focal_px, options)
+        return Result(restoration, heads, {**steps.seconds, "total": steps.seconds["reconstruct"]})
+
+    def _rebuild(
+        self,
+        photos: list[Image],
+        restorations: list[Restoration],
+        demographics: Demographics | None,
+        detail: bool,
+        focal_px: float | None,
+        options: ReconstructionOptions | None,
+    ) -> list[list[Reconstruction]]:
+        """The heads of restored photos, with the scores of the restored faces."""
+        work = [source for photo, r in zip(photos, restorations) for source in reconstruction_sources(photo, r)]
+        chosen = [[(face.index, face.face) for face in restoration.faces] for restoration in restorations]
+        masks = [face.parts for restoration in restorations for face in restoration.faces]
+        heads = self.reconstruct_found(work, chosen, demographics, detail, focal_px, options, masks)
+        for restoration, rebuilt in zip(restorations, heads):
+            add_scores(restoration, rebuilt)
+        return heads
 
     def person_shape(
         self, photos: Sequence[Image], demographics: Demographics | None = None, faces: str | int = "largest"
@@ -305,7 +348,7 @@ class FaceReconstructor:
         check_upscale(photos, upscale)
         started = time.perf_counter()
         aligned = [align_face(photo, index, face) for photo, found in zip(photos, chosen) for index, face in found]
-        guide = {} if extras.person is None else {"people": [extras.person] * len(aligned)}
+        guide = {} if extras.person is None else {"people": [check_demographics(extras.person)] * len(aligned)}
         outputs = self.restorer.restore([face.crop for face in aligned], fidelity=fidelity, **guide)
         finished = [finish_face(face, output) for face, output in zip(aligned, outputs)]
         if surroundings:
@@ -380,11 +423,17 @@ class FaceReconstructor:
 
 
 def _as_list(image: Image | Sequence[Image]) -> tuple[list[Image], bool]:
-    single = isinstance(image, np.ndarray) and image.ndim != 4
+    single = not isinstance(image, (list, tuple)) and getattr(image, "ndim", 3) != 4
     photos = [image] if single else list(image)
     for photo in photos:
-        if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-            raise FaceReconError("A photo must be an (H, W, 3) array of uint8 in RGB.")
+        check_photo(photo)
     if not photos:
         raise FaceReconError("The list of photos is empty.")
     return photos, single
+
+
+def _checked(demographics: Demographics | None, focal_px: float | None) -> Demographics | None:
+    """The person in our words, before anything is done with the photo."""
+    if focal_px is not None and not 0 < focal_px < np.inf:
+        raise FaceReconError(f"The focal length must be a number of pixels above 0; {focal_px} is not.")
+    return None if demographics is None else check_demographics(demographics)

@@ -1,14 +1,15 @@
-"""Faces and heads of a photo in the same photo at another size."""
+"""A photo at another size, and its faces and heads in that."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from facerecon.faces.align import for_scaled
 from facerecon.faces.masks import FaceMasks
-from facerecon.types import Face, HeadParameters, Reconstruction
+from facerecon.types import Face, HeadParameters, Image, Reconstruction
 
 
 def scale_parameters(parameters: HeadParameters, factor: float) -> HeadParameters:
@@ -44,3 +45,15 @@ def head_in_photo(head: Reconstruction, indexed: tuple[int, Face], scale: int) -
     parameters = scale_parameters(head.parameters, 1 / scale)
     landmarks = rescale_pixels(head.landmarks_68, 1 / scale)
     return replace(head, index=index, face=face, parameters=parameters, landmarks_68=landmarks)
+
+
+def size_within(image: Image, side: int) -> tuple[int, int]:
+    """Width and height of an image whose longer side is at most ``side`` pixels; its own where it is no larger."""
+    height, width = image.shape[:2]
+    factor = min(1.0, side / max(height, width))
+    return max(round(width * factor), 1), max(round(height * factor), 1)
+
+
+def shrink_to(image: Image, size: tuple[int, int]) -> Image:
+    """An image (H, W, 3) brought to a width and height, averaged where it shrinks; itself where it has these."""
+    return image if image.shape[1::-1] == size else cv2.resize(image, size, interpolation=cv2.INTER_AREA)

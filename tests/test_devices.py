@@ -28,6 +28,12 @@ def test_a_device_that_is_not_there(name):
         resolve_device(name)
 
 
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine without an Apple GPU")
+def test_an_apple_gpu_that_is_not_there():
+    with pytest.raises(FaceReconError, match="no Apple GPU"):
+        resolve_device("mps")
+
+
 def test_a_fast_network_says_the_same_at_all_sizes_and_can_be_copied_and_cast():
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=2))

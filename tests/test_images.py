@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -240,3 +242,13 @@ def test_unwritable_place_is_one_sentence(tmp_path):
         save_image(tmp_path / "file" / "a.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ImageError, match="does not end like a picture"):
         save_image(tmp_path / "a.xyz", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_metadata_that_ends_too_soon_costs_nothing_and_warns_of_nothing(tmp_path, photo):
+    exif = PillowImage.Exif()
+    exif[0x010F] = "a maker whose name lies behind the table"
+    raw = exif.tobytes()
+    PillowImage.fromarray(photo).save(tmp_path / "cut.jpg", exif=raw[: len(raw) - 45])
+    code = f"from facerecon.images import *; p = {str(tmp_path / 'cut.jpg')!r}; load_image(p); focal_px_from_exif(p, 64)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # with no filter of pytest's
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

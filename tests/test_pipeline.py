@@ -175,3 +175,51 @@ def test_photos_of_one_person_give_one_shape_for_all() -> None:
     photos = [make_photo(seed=seed) for seed in range(3)]
     alone = [float(pipeline.reconstruct(photo)[0].parameters.identity[0]) for photo in photos]
     assert pipeline.person_shape(photos).identity[0] == pytest.approx(np.mean(alone), abs=1e-4)
+
+
+def test_a_restored_photo_is_rebuilt_without_restoring_it_again(head: HeadModel) -> None:
+    pipeline = make_pipeline(head, [make_face(10, 10, 60), make_face(90, 40, 40)])
+    photo, heard = make_photo(), []
+    first = pipeline.run(photo, focal_px=300.0)
+    calls, seen = list(pipeline.restorer.calls), pipeline.reconstructor.images
+    person = Demographics(62, "male", source="user")
+    second = pipeline.rebuild(photo, first.restoration, person, focal_px=300.0, on_step=lambda name, seconds: heard.append(name))
+    assert pipeline.restorer.calls == calls and heard == ["reconstruct", "reconstruct"]
+    assert all(np.array_equal(a, b) for a, b in zip(seen, pipeline.reconstructor.images, strict=True))
+    for one, other in zip(first.reconstructions, second.reconstructions, strict=True):
+        assert one.index == other.index and np.array_equal(one.landmarks_68, other.landmarks_68)
+        assert one.quality == other.quality and other.parameters.demographics == person
+
+
+@pytest.mark.parametrize(
+    "given, what",
+    [
+        (make_photo()[..., 0], r"uint8 and shape \(120, 160\)"), (make_photo() / 255, "float64"), ("photo.jpg", "type str"),
+        (None, "type NoneType"), ([make_photo(), "b.jpg"], "type str"), (np.zeros((9, 9, 4), np.uint8), r"\(9, 9, 4\)"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("call", ["restore", "reconstruct", "run"])
+def test_what_is_no_photo_is_named(call: str, given: object, what: str) -> None:
+    with pytest.raises(FaceReconError, match=f"as load_image gives it; this one is .*{what}"):
+        getattr(make_pipeline(), call)(given)
+
+
+@pytest.mark.parametrize("person", [Demographics(gender="alien"), Demographics(race="Martian"), Demographics(age=400)])
+def test_nobody_of_that_sort_is_refused_before_anything_is_done(head: HeadModel, person: Demographics) -> None:
+    pipeline = make_pipeline(head)
+    for call in (pipeline.run, pipeline.reconstruct):
+        with pytest.raises(FaceReconError):
+            call(make_photo(), demographics=person)
+    assert not pipeline.restorer.calls and not pipeline.reconstructor.images
+
+
+def test_a_persons_words_are_mended(head: HeadModel) -> None:
+    person = Demographics("62", "Male", "asian", source="user")
+    result = make_pipeline(head).run(make_photo(), demographics=person)
+    assert result.reconstructions[0].parameters.demographics == Demographics(62.0, "male", "Asian", source="user")
+
+
+@pytest.mark.parametrize("focal_px", [0.0, -3.0, float("nan")])
+def test_a_focal_length_is_a_length(head: HeadModel, focal_px: float) -> None:
+    with pytest.raises(FaceReconError, match="focal length"):
+        make_pipeline(head).run(make_photo(), focal_px=focal_px)

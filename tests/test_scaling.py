@@ -9,7 +9,7 @@ from facerecon.faces.align import similarity_from_points
 from facerecon.faces.masks import CLASSES, FaceMasks
 from facerecon.head import HeadModel
 from facerecon.pipeline import FaceReconstructor
-from facerecon.scaling import scale_face, scale_masks
+from facerecon.scaling import scale_face, scale_masks, shrink_to, size_within
 from facerecon.types import Face
 from tests.fakes import FakeDetector, FakeReconstructor, FakeRestorer, make_face, make_photo
 
@@ -60,3 +60,10 @@ def test_a_face_is_parsed_once_for_pasting_and_for_its_texture():
     pipeline.run(make_photo(200, 220), fidelity=0.5)
     (masks,) = pipeline.reconstructor.masks
     assert pipeline.parser.calls == 1 and masks.probabilities.shape == (len(CLASSES), 64, 64)
+
+
+def test_a_photo_is_shrunk_to_its_longer_side_and_never_enlarged() -> None:
+    photo = make_photo(300, 200)
+    assert size_within(photo, 100) == (67, 100) and size_within(photo, 300) == size_within(photo, 900) == (200, 300)
+    assert shrink_to(photo, (67, 100)).shape == (100, 67, 3) and shrink_to(photo, (200, 300)) is photo
+    assert size_within(make_photo(3, 5000), 64) == (64, 1)

@@ -24,6 +24,7 @@ from facerecon.demographics.network import AGES, DemographicsNetwork
 from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.detect import FaceDetector, create_detector
+from facerecon.images import check_photo
 from facerecon.types import Demographics, Face, FaceReconError, Image
 
 BATCH = 64
@@ -119,9 +120,11 @@ class DemographicsEstimator:
                 and a photo in which none is found is taken for a crop of a face.
 
         Raises:
-            FaceReconError: the lists differ in length.
+            FaceReconError: the lists differ in length, or there is something else than a photo among them.
         """
-        photos = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
+        photos = list(images) if isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4 else [images]
+        for photo in photos:
+            check_photo(photo)
         found = [self._find(photo) for photo in photos] if faces is None else list(faces)
         if len(found) != len(photos):
             raise FaceReconError("Photos and faces must be equal in number.")

@@ -108,4 +108,4 @@ def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _check(crop: Image) -> None:
     shape = np.shape(crop)
     if len(shape) != 3 or shape[2] != 3 or shape[0] != shape[1] or shape[0] == 0 or crop.dtype != np.uint8:
-        raise FaceReconError(f"An embedding wants square RGB pictures of 8 bits; this one has shape {shape}.")
+        raise FaceReconError(f"An embedding wants square RGB pictures of 8 bits; this one has shape {shape} and type {getattr(crop, 'dtype', type(crop).__name__)}.")

@@ -22,7 +22,7 @@ from facerecon.ui.engine import Engine
 from facerecon.ui.errors import sentence
 from facerecon.ui.limits import AT_ONCE
 from facerecon.ui.photo_input import upload_only
-from facerecon.ui.photo_work import open_upload
+from facerecon.ui.photo_work import FIDELITY, open_upload
 from facerecon.ui.results import KINDS, NAME, Finished, export, write_heads
 
 
@@ -33,8 +33,9 @@ class Endpoints:
         self.engine = engine
         with gr.Row(visible=False):
             photo = upload_only(gr.Image(label="Photo", type="filepath", image_mode=None))
-            fidelity = gr.Slider(0, 1, 0.7, label="0 invents most, 1 keeps closest to the photo")
+            fidelity = gr.Slider(0, 1, FIDELITY, label="0 invents most, 1 keeps closest to the photo")
             upscale = gr.Dropdown(list(UPSCALES), value=1, label="Enlarge the photo")
+            upscale.preprocess = lambda sent: sent  # "2" is as good as 2: see _factor
             faces = gr.Textbox("all", label='"all", "largest", "center", or a number counted from 0')
             age = gr.Textbox("", label="Years, 0 to 100, or empty")
             gender = gr.Textbox("", label=f"One of {', '.join(GENDERS)}, or empty")
@@ -60,12 +61,12 @@ class Endpoints:
             )  # fmt: skip
 
     def restore(
-        self, photo: str, fidelity: float, upscale: int, faces: str, request: gr.Request
+        self, photo: str, fidelity: float, upscale: int | str, faces: str, request: gr.Request
     ) -> tuple[str, dict[str, Any]]:
         """Restores the faces of a photo. Answers the restored photo (PNG) and, for each face, box and scores."""
         with _sentences():
             image, _ = open_upload(photo)
-            restoration = self.engine.restore(image, fidelity, int(upscale), faces)
+            restoration = self.engine.restore(image, fidelity, _factor(upscale), faces)
             return _write_restored(visitors.new_folder(request.session_hash), image, restoration)
 
     def reconstruct(
@@ -91,7 +92,7 @@ class Endpoints:
         self,
         photo: str,
         fidelity: float,
-        upscale: int,
+        upscale: int | str,
         faces: str,
         age: str,
         gender: str,
@@ -105,7 +106,7 @@ class Endpoints:
         with _sentences():
             image, focal_px = open_upload(photo)
             person = _person(age, gender, race, ethnicity, auto_detect)
-            *_, result = self.engine.run(image, focal_px, fidelity, int(upscale), faces, person)
+            *_, result = self.engine.run(image, focal_px, fidelity, _factor(upscale), faces, person)
             assert isinstance(result, Result)
             folder = visitors.new_folder(request.session_hash)
             restored, figures = _write_restored(folder, image, result.restoration)
@@ -127,6 +128,14 @@ class Endpoints:
 def _person(age: str, gender: str, race: str, ethnicity: str, auto_detect: bool) -> Demographics | None:
     person = check_demographics(Demographics(age.strip() or None, gender, race, ethnicity, "user", auto_detect))  # type: ignore[arg-type]
     return None if person == replace(Demographics(), source="user") else person
+
+
+def _factor(upscale: int | str | None) -> int:
+    """How many times larger, of what programs send."""
+    known = {str(factor): factor for factor in UPSCALES}
+    if str(upscale) not in known:
+        raise FaceReconError(f"The photo can be enlarged by {', '.join(known)} times; {upscale!r} is none of these.")
+    return known[str(upscale)]
 
 
 def _write_restored(folder: Path, photo: Image, restoration: Restoration) -> tuple[str, dict[str, Any]]:

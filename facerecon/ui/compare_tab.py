@@ -13,12 +13,12 @@ import numpy as np
 from facerecon.types import Demographics
 from facerecon.ui import demographics_form
 from facerecon.ui.demographics_form import DemographicsForm
-from facerecon.ui.engine import Engine, Seen, Step
+from facerecon.ui.engine import Engine, Seen
 from facerecon.ui.errors import alert
 from facerecon.ui.heads import HeadView
 from facerecon.ui.limits import AT_ONCE
 from facerecon.ui.photo_input import photo_input
-from facerecon.ui.photo_work import look, run
+from facerecon.ui.photo_work import look, run_for_each
 from facerecon.ui.results import Finished
 from facerecon.ui.statistics import STEP_LABELS, as_html, progress_bar
 from facerecon.ui.style import RESULT_ROOM, scroll_to
@@ -30,6 +30,7 @@ INTRODUCTION = (
 AVERAGE = Demographics(auto_detect=False)
 GO, BUSY = "Compare", "Working…"
 FIRST, SECOND = "Rebuilding the head with demographics", "Rebuilding the head without"
+STEPS = len(STEP_LABELS) + 2  # the second head is rebuilt and written
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -103,14 +104,15 @@ class CompareTab:
     def _run(self, request: gr.Request, path: str | None, simple: bool, *form: Any) -> Iterator[dict[Any, Any]]:
         """Shows how far it is, then the two heads."""
         yield {self.go: gr.Button(BUSY, interactive=False), self.message: progress_bar(FIRST, 0.0)}
-        ready, heads = {self.go: gr.Button(GO, interactive=True)}, []
+        ready, heads, done = {self.go: gr.Button(GO, interactive=True)}, [], 0
         try:
-            for person, text in ((demographics_form.stated(*form), FIRST), (AVERAGE, SECOND)):
-                for news in self._head(path, person, request):
-                    if isinstance(news, Finished):
-                        heads.append(news)
-                    else:
-                        yield {self.message: progress_bar(text, (len(heads) + news.share) / 2)}
+            people = (demographics_form.stated(*form), AVERAGE)
+            for news in run_for_each(self.engine, request.session_hash, path, people):
+                if isinstance(news, Finished):
+                    heads.append(news)
+                elif news.seconds is not None:
+                    done += 1
+                    yield {self.message: progress_bar(SECOND if heads else FIRST, done / STEPS)}
         except Exception as error:
             yield {**ready, self.message: alert(error)}
             return
@@ -124,16 +126,6 @@ class CompareTab:
             **self.without_view.update(average, replace(average.heads[0], label="Without"), simple),
             self.without_figures: as_html(average.heads[0].figures),
         }
-
-    def _head(self, path: str | None, person: Demographics | None, request: gr.Request) -> Iterator[Step | Finished]:
-        """Steps with the share of all that is done, at last the head."""
-        done = 0
-        for news in run(self.engine, request.session_hash, path, 0.7, 1, "largest", person):
-            if isinstance(news, Finished):
-                yield news
-            elif news.seconds is not None:
-                done += 1
-                yield replace(news, share=done / len(STEP_LABELS))
 
 
 def _largest(seen: Seen | None) -> Demographics | None:

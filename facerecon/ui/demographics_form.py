@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -21,12 +21,12 @@ class DemographicsForm:
 
     Attributes:
         fields: for the inputs of an event; :func:`stated` takes their values.
-        estimate: state, what the network takes the person for (``Demographics`` or None).
+        estimate: unseen, what the network takes the person for (``Demographics`` or None).
         outputs: components that :meth:`show` updates.
     """
 
     def __init__(self) -> None:
-        self.estimate = gr.State(None)
+        self.estimate = _estimate()
         self.auto_detect = gr.Checkbox(True, label="Detect from the photo", info=HINT)
         self.sure = gr.HTML("", padding=False, elem_classes="fr-maybe")
         with gr.Row():
@@ -53,6 +53,19 @@ class DemographicsForm:
 
     def _toggle(self, auto_detect: bool, person: Demographics | None) -> list[Any]:
         return _values(person if auto_detect else None)
+
+
+def _estimate() -> gr.JSON:
+    """Holds a ``Demographics`` or None in the browser.
+
+    Not a ``gr.State``, which changes at the server before the fields do in the browser: who pressed the button in
+    between would be taken to have emptied them.
+    """
+    held = gr.JSON(None, visible=False)
+    held.preprocess = lambda sent: None if sent is None else Demographics(**getattr(sent, "root", sent))
+    to_browser = held.postprocess
+    held.postprocess = lambda person: to_browser(None if person is None else asdict(person))
+    return held
 
 
 def stated(

@@ -54,6 +54,7 @@ class Engine:
         pipeline: the networks.
         look: ``(photo) -> Seen``.
         run: ``(photo, focal_px, fidelity, upscale, faces, demographics, extras)``, yields ``Step`` and at last a ``Result``.
+        rebuild: ``(photo, restoration, focal_px, demographics)``, yields ``Step`` and at last the ``Result`` of a restored photo.
         restore: ``(photo, fidelity, upscale, faces) -> Restoration``.
         reconstruct: ``(photo, focal_px, faces, demographics) -> list[Reconstruction]`` of the photo as it is.
         restore_known: ``(photos, face, fidelity) -> list[Restoration]`` of a face whose place is known.
@@ -87,6 +88,15 @@ class Engine:
 
             yield from follow(work)
 
+        def rebuild(
+            photo: Image, restoration: Restoration, focal_px: float | None, demographics: Demographics | None
+        ) -> Iterator[Step | Result]:
+            def work(listen: StepListener) -> Result:
+                with alone:
+                    return pipeline.rebuild(photo, restoration, demographics, focal_px=focal_px, on_step=listen)
+
+            yield from follow(work)
+
         def restore(photo: Image, fidelity: float, upscale: int, faces: str | int) -> Restoration:
             with alone:
                 return pipeline.restore(photo, fidelity, upscale, faces)
@@ -101,7 +111,7 @@ class Engine:
             with alone:
                 return pipeline.restore_found(photos, [[(0, face)]] * len(photos), fidelity, 1, score=False)
 
-        self.look, self.run = on_gpu(look), on_gpu(run)
+        self.look, self.run, self.rebuild = on_gpu(look), on_gpu(run), on_gpu(rebuild)
         self.restore, self.reconstruct = on_gpu(restore), on_gpu(reconstruct)
         self.restore_known = on_gpu(restore_known)
 

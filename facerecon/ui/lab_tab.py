@@ -14,7 +14,7 @@ from facerecon.ui.errors import alert
 from facerecon.ui.lab_work import DAMAGES, FIRST_FOUR, Trial, try_damages
 from facerecon.ui.limits import AT_ONCE
 from facerecon.ui.photo_input import photo_input
-from facerecon.ui.photo_work import open_upload
+from facerecon.ui.photo_work import FIDELITY, open_upload
 from facerecon.ui.statistics import progress_bar
 from facerecon.ui.style import RESULT_ROOM, scroll_to
 
@@ -38,7 +38,7 @@ class LabTab:
                 self.photo = photo_input("A clean photo", "lab-photo", 260, str(clean[0]) if clean else None)
                 if clean:
                     gr.Examples([[str(path)] for path in clean], [self.photo], label="Or try one of these")
-                self.fidelity = gr.Slider(0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest")
+                self.fidelity = gr.Slider(0, 1, FIDELITY, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest")
                 self.go = gr.Button(GO, variant="primary", size="lg", elem_id="lab-go")
                 self.message = gr.HTML("", padding=False, elem_classes="fr-maybe")
             with gr.Column(scale=9, min_width=300), gr.Row(elem_classes="fr-ways"):

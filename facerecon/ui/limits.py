@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -62,7 +63,7 @@ def open_photo(path: str | Path) -> tuple[Image, float | None]:
     path = Path(path)
     size = path.stat().st_size if path.is_file() else 0
     if size > MAX_UPLOAD_BYTES:
-        raise TooLargeError(f"The file has {size / 1e6:.0f} MB; at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB can be taken.")
+        raise TooLargeError(f"The file has {math.ceil(size / 1e6)} MB; at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB can be taken.")
     width, height = _header(path)
     if width * height > MAX_UPLOAD_PIXELS:
         raise TooLargeError(

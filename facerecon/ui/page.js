@@ -1,4 +1,4 @@
-// Names for pictures and buttons that gradio leaves without one, for screen readers, and keys for its divider.
+// Names for pictures and buttons that gradio leaves without one, for screen readers, keys for its divider, and what is said of files too large to send and of cameras that are not there.
 () => {
   const nameOf = (image) => {
     const slider = image.closest('#slider, [id^="lab-slider"]');
@@ -45,6 +45,35 @@
     target.classList.add('fr-unseen');
     target.addEventListener('load', () => target.classList.remove('fr-unseen'), { once: true });
   }, true);
+  // A file that gradio would refuse with a word of its own: said beside the photo, in ours, and nothing is sent.
+  const tell = (place, sentence) => {
+    document.querySelectorAll('.fr-refused').forEach((each) => each.remove());
+    if (!sentence) return;
+    const alert = document.createElement('div');
+    Object.assign(alert, { className: 'fr-alert fr-refused', role: 'alert', textContent: sentence });
+    place.after(alert);
+  };
+  const most = __MAX_UPLOAD_BYTES__;
+  const refuse = (event) => {
+    const place = event.target.closest && event.target.closest('.fr-photo');
+    const chosen = event.type === 'drop' ? event.dataTransfer : event.target;
+    if (!place || !chosen || !chosen.files || !chosen.files.length) return;
+    tell(place, '');
+    const large = [...chosen.files].find((file) => file.size > most);
+    if (!large) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.type === 'change') event.target.value = '';
+    const size = Math.ceil(large.size / 1e6);
+    tell(place, `${large.name} has ${size} MB; at most ${most / 1e6} MB can be taken. Save a smaller copy of it and take that.`);
+  };
+  for (const kind of ['change', 'drop']) window.addEventListener(kind, refuse, true);
+  // Of a camera that is forbidden gradio speaks, of one that is not there it says nothing.
+  window.addEventListener('unhandledrejection', ({ reason }) => {
+    const place = [...document.querySelectorAll('.fr-photo')].find((each) => each.offsetParent);
+    const missing = reason && ['NotFoundError', 'NotReadableError', 'OverconstrainedError'].includes(reason.name);
+    if (place && missing) tell(place, 'No camera could be opened: connect one, close what else uses it, or choose a photo.');
+  });
   let waiting = 0;
   new MutationObserver(() => {
     clearTimeout(waiting);

@@ -17,7 +17,7 @@ from facerecon.ui.compare_tab import CompareTab
 from facerecon.ui.engine import Engine
 from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.photo_tab import PhotoTab
-from facerecon.ui.photo_work import example_photos
+from facerecon.ui.photo_work import FIDELITY, example_photos
 from facerecon.ui.results import Finished, finish
 from facerecon.ui.shelf import Shelf
 
@@ -65,7 +65,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": style.THEME,
         "css_paths": style.CSS,
-        "js": style.SCRIPT.read_text(encoding="utf-8"),
+        "js": style.script(limits.MAX_UPLOAD_BYTES),
         "max_file_size": limits.MAX_UPLOAD_BYTES,
         "run_history": False,
         "show_error": True,
@@ -77,7 +77,7 @@ def _welcome(engine: Engine, examples: Path) -> Finished | None:
     """The page can do without it: on a host that lends GPUs there is none before the first visitor."""
     try:
         photo = load_image(examples / WELCOME)
-        *_, result = engine.run(photo, None, 0.7, 1, "all", None)
+        *_, result = engine.run(photo, None, FIDELITY, 1, "all", None)
         assert isinstance(result, Result)
         return finish(limits.kept_root() / "welcome", photo, result, engine.pipeline)
     except Exception:

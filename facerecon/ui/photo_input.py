@@ -12,7 +12,7 @@ def photo_input(label: str, elem_id: str, height: int = 300, value: str | None =
     """A place for a photo: dropped, chosen, pasted, or taken with the camera; its value is the path of the upload."""
     image = gr.Image(
         value, label=label, type="filepath", image_mode=None, format="png", height=height,
-        sources=["upload", "webcam", "clipboard"], elem_id=elem_id, buttons=["fullscreen"],
+        sources=["upload", "webcam", "clipboard"], elem_id=elem_id, elem_classes="fr-photo", buttons=["fullscreen"],
         placeholder="Drop a photo here, click to choose one, or paste it",
     )  # fmt: skip
     return upload_only(image)

@@ -64,7 +64,7 @@ class PhotoTab:
             photo_work.face_choices(1), value=photo_work.ALL, label="Which face?", visible=False, elem_id="faces"
         )
         self.fidelity = gr.Slider(
-            0, 1, 0.7, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest to the photo"
+            0, 1, photo_work.FIDELITY, step=0.05, label="Fidelity", info="0 invents most, 1 keeps closest to the photo"
         )
         self.upscale = gr.Radio([(f"{n}×", n) for n in UPSCALES], value=1, label="Enlarge the photo")
         self.extras = gr.CheckboxGroup(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from facerecon.pipeline import NoFaceError
@@ -12,6 +12,7 @@ from facerecon.ui.engine import Engine, Seen, Step
 from facerecon.ui.results import Finished, finish
 
 ALL = "all"
+FIDELITY = 0.7
 NO_PHOTO = "Choose a photo first: drop one, paste one, take one with the camera, or try an example."
 
 
@@ -58,8 +59,26 @@ def run(
 ) -> Iterator[Step | Finished]:
     """Restores a photo, rebuilds its heads and writes the first files; yields the steps, at last what is finished."""
     photo, focal_px = open_upload(path)
-    result = None
-    for news in engine.run(photo, focal_px, fidelity, upscale, faces, demographics, extras):
+    work = engine.run(photo, focal_px, fidelity, upscale, faces, demographics, extras)
+    yield from _finished(engine, session, photo, work)
+
+
+def run_for_each(
+    engine: Engine, session: str | None, path: str | None, people: Sequence[Demographics | None]
+) -> Iterator[Step | Finished]:
+    """As :func:`run` of the largest face, once for each of ``people``; the photo is restored for the first alone."""
+    photo, focal_px = open_upload(path)
+    first, *others = people
+    result = yield from _finished(engine, session, photo, engine.run(photo, focal_px, FIDELITY, 1, "largest", first))
+    for person in others:
+        yield from _finished(engine, session, photo, engine.rebuild(photo, result.restoration, focal_px, person))
+
+
+def _finished(
+    engine: Engine, session: str | None, photo: Image, work: Iterator[Step | Result]
+) -> Generator[Step | Finished, None, Result]:
+    """Writes what the networks make of a photo; yields the steps and what is finished, returns the result."""
+    for news in work:
         if isinstance(news, Result):
             result = news
         else:
@@ -68,6 +87,7 @@ def run(
     finished = finish(visitors.new_folder(session), photo, result, engine.pipeline)
     yield Step("write", finished.seconds["write"])
     yield finished
+    return result
 
 
 def example_photos(folder: Path | None) -> list[Path]:

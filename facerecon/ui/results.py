@@ -13,11 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from facerecon import outputs
 from facerecon.images import atomic_write, save_image
 from facerecon.pipeline import FaceReconstructor
+from facerecon.scaling import shrink_to, size_within
 from facerecon.types import FaceReconError, Image, Reconstruction, Result
 from facerecon.ui.statistics import figures
 
@@ -104,9 +103,8 @@ def finish(folder: Path, photo: Image, result: Result, pipeline: FaceReconstruct
     started = time.perf_counter()
     outputs.write_restoration(folder, NAME, photo, result.restoration)
     finished = Finished(folder, dict(result.seconds), [_card(head, result, pipeline) for head in result.reconstructions])
-    after = for_screen(result.restoration.image)
-    before = cv2.resize(photo, after.shape[1::-1], interpolation=cv2.INTER_AREA)
-    _save_pair(finished.previews(), before, after)
+    size = size_within(result.restoration.image, PREVIEW_SIDE)
+    _save_pair(finished.previews(), shrink_to(photo, size), shrink_to(result.restoration.image, size))
     for face in result.restoration.faces:
         _save_pair(finished.previews(face.index), face.crop, face.restored)
     write_heads(folder, photo, result.reconstructions, pipeline)
@@ -172,16 +170,6 @@ def write_zip(path: Path, members: dict[str, Path]) -> None:
     with atomic_write(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, file in members.items():
             archive.write(file, name)
-
-
-def for_screen(image: Image, side: int = PREVIEW_SIDE) -> Image:
-    """An image reduced to at most ``side`` pixels."""
-    height, width = image.shape[:2]
-    factor = side / max(height, width)
-    if factor >= 1:
-        return image
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _save_pair(paths: tuple[Path, Path], before: Image, after: Image) -> None:

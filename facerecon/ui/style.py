@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 CSS = Path(__file__).with_name("page.css")
-SCRIPT = Path(__file__).with_name("page.js")
+_SCRIPT = Path(__file__).with_name("page.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 TITLE = "facerecon"
 RESULT_ROOM = 500  # pixels below a button in which a visitor sees that something begins
@@ -61,7 +61,7 @@ THEME = gr.themes.Base(
     button_primary_background_fill="#c2410c",
     button_primary_background_fill_hover="#9a3412",
     button_primary_background_fill_dark="#c2410c",
-    button_primary_background_fill_hover_dark="#ea580c",
+    button_primary_background_fill_hover_dark="#9a3412",
     button_primary_text_color="#ffffff",
     body_text_color_subdued="#6b645e",
     body_text_color_subdued_dark="#b3aaa2",
@@ -72,6 +72,11 @@ THEME = gr.themes.Base(
     checkbox_background_color_selected="#c2410c",
     checkbox_border_color_selected="#c2410c",
 )  # fmt: skip
+
+
+def script(largest_upload: int) -> str:
+    """The page's own JavaScript; files of more bytes than ``largest_upload`` are refused where they are chosen."""
+    return _SCRIPT.read_text(encoding="utf-8").replace("__MAX_UPLOAD_BYTES__", str(largest_upload))
 
 
 def scroll_to(selector: str, room: int = 120) -> str:

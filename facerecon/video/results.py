@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facerecon.output_names import existing_files, video_record
+from facerecon.output_names import RECONSTRUCTION_FOLDERS, existing_files, video_record
 from facerecon.outputs import write_head, write_json, write_parameters
 from facerecon.video.heads import clip_of, write_parquet
 from facerecon.video.job import VideoJob
 from facerecon.video.people import Performance
-
-_FOLDERS = ("heads", "parameters")  # that hold a file for each person
 
 
 def finished(output: Path, name: str, key: str) -> dict[str, Any] | None:
@@ -44,7 +42,13 @@ def _record(output: Path, name: str) -> dict[str, Any]:
 
 
 def write_results(
-    job: VideoJob, output: Path, name: str, key: str, versions: dict[str, str], formats: Sequence[str] = ("glb",)
+    job: VideoJob,
+    output: Path,
+    name: str,
+    key: str,
+    versions: dict[str, str],
+    formats: Sequence[str] = ("glb",),
+    replacing: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Does what is missing of a job and writes its files.
 
@@ -55,6 +59,7 @@ def write_results(
         key: names video, settings and weights, as for the job.
         versions: code and weights.
         formats: of each head: ``"glb"``, ``"gltf"``.
+        replacing: called when the heads are known, before those that lie under ``name`` are removed.
 
     Returns:
         The record, which is written last.
@@ -66,13 +71,10 @@ def write_results(
     started = time.perf_counter()
     video_record(output, name).unlink(missing_ok=True)
     performance = job.perform()
-    for file in existing_files(output, name, _FOLDERS):
+    replacing()
+    for file in existing_files(output, name, RECONSTRUCTION_FOLDERS):  # pictures and codes of a photo's heads, too
         file.unlink(missing_ok=True)
-    files: list[Path] = []
-    if job.settings.wishes.restore:
-        files.append(job.write_restored(output / "videos" / f"{name}_restored.mp4"))
-    if job.settings.layout.panels:
-        files.append(job.write_reconstruction(output / "videos" / f"{name}_reconstruction.mp4", performance))
+    files = _write_videos(job, output / "videos", name, performance)
     files.append(write_parquet(output / "parameters" / f"{name}.parquet", performance, job.pipeline))
     model = job.pipeline.head
     size = np.broadcast_to(np.uint8(0), (job.info.height, job.info.width, 3))
@@ -90,6 +92,19 @@ def write_results(
     write_json(video_record(output, name), record)
     job.finish()
     return record
+
+
+def _write_videos(job: VideoJob, folder: Path, name: str, performance: Performance) -> list[Path]:
+    """Those that were asked for; those of other settings go."""
+    restored, panels = folder / f"{name}_restored.mp4", folder / f"{name}_reconstruction.mp4"
+    files = []
+    if job.settings.wishes.restore:
+        files.append(job.write_restored(restored))
+    if job.settings.layout.panels:
+        files.append(job.write_reconstruction(panels, performance))
+    for path in {restored, panels} - set(files):
+        path.unlink(missing_ok=True)
+    return files
 
 
 def _figures(job: VideoJob, performance: Performance) -> dict[str, Any]:

@@ -78,6 +78,23 @@ def test_changed_settings_are_said(source: Path, tmp_path: Path) -> None:
     assert code == 0 and said.count("fidelity was 0.7, is 0.5") == 1 and "2 done, 0 failed" in said
 
 
+def test_no_formats_are_called_none_where_they_change(source: Path, tmp_path: Path) -> None:
+    call("run", source, "-o", tmp_path / "out", "--formats", "none", "--images", "none")
+    said = call("run", source, "-o", tmp_path / "out", "--images", "none", "--dry-run")[1]
+    assert "formats was none, is glb" in said
+
+
+def test_the_page_is_recommended_where_all_went_well(source: Path, tmp_path: Path) -> None:
+    assert "python app.py" in call("run", source, "-o", tmp_path / "out", "--images", "none")[1]
+    (source / "c.jpg").write_text("no picture")
+    assert "python app.py" not in call("run", source, "-o", tmp_path / "out", "--images", "none")[1]
+
+
+@pytest.mark.parametrize("command", ["video", "embed", "cluster", "restore-samples"])
+def test_commands_that_write_to_a_folder_alone_promise_no_url(command: str) -> None:
+    assert "URL) for the results" not in call(command, "--help")[1]
+
+
 def test_a_busy_folder_ends_with_three(source: Path, tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
         code, said = call("restore", source, "-o", tmp_path / "out")
@@ -164,6 +181,12 @@ def test_export_passes_over_strange_files(done, tmp_path: Path) -> None:
     code, said = call("export", tmp_path)
     assert code == 1 and "x_00.json is no parameters file" in said
     assert call("export", tmp_path / "nowhere")[0] == 1
+
+
+def test_a_file_that_lacks_something_says_what(tmp_path: Path) -> None:
+    (tmp_path / "x_00.json").write_text("{}")
+    code, said = call("export", tmp_path / "x_00.json", "-o", tmp_path / "out")
+    assert code == 1 and "it lacks 'demographics'." in said
 
 
 def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

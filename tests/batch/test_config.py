@@ -55,6 +55,8 @@ def test_an_option_may_be_set_by_its_opposite(app: typer.Typer, tmp_path: Path) 
     "text, sentence",
     [
         ("no-restored: 3", "must be yes or no"),
+        ("fidelity: yes", "must not be yes or no"),
+        ("formats: no", "must not be yes or no"),
         ("fidelty: 1", "'fidelty', which is no option"),
         ("config: other.yaml", "'config', which is no option"),
         ("- fidelity", "option: value"),

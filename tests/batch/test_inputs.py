@@ -6,9 +6,11 @@ import os
 import tarfile
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from batch.inputs import find_photos
+from batch.walking import OUTSIDE
 from facerecon.types import FaceReconError
 
 
@@ -124,11 +126,41 @@ def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch
     assert len(list(find_photos(root, tmp_path / "out"))) == 2  # nobody asked for it
 
 
-def test_a_folder_at_a_url_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names(tmp_path / "in", ["a.jpg", "album/b.jpg"])
+@pytest.mark.parametrize("protocol", ["file", "memory"])
+def test_a_folder_at_a_url_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    system, root = fsspec.filesystem(protocol), f"{tmp_path}/in"
+    for name in ("a.jpg", "album/b.jpg"):
+        system.pipe_file(f"{root}/{name}", b"x") if protocol == "memory" else names(tmp_path / "in", [name])
     close(tmp_path / "in" / "album", monkeypatch)
-    photos = {photo.relative: photo.refusal for photo in find_photos(f"file://{tmp_path}/in", tmp_path / "out", True)}
+    listed = system.ls
+
+    def refuse(path: str, **options: object) -> object:
+        if path.endswith("/album"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return listed(path, **options)
+
+    monkeypatch.setattr(system, "ls", refuse)
+    photos = {photo.relative: photo.refusal for photo in find_photos(f"{protocol}://{root}", tmp_path / "out", True)}
     assert set(photos) == {"a.jpg", "album"} and "Permission denied" in photos["album"]
+
+
+@pytest.mark.parametrize("protocol", ["", "file://", "local://"])
+def test_links_that_lead_out_are_refused_however_the_input_is_named(tmp_path: Path, protocol: str) -> None:
+    root, outside = tmp_path / "in", tmp_path / "private"
+    names(root, ["a.jpg", "album/b.jpg"])
+    names(outside, ["c.jpg"])
+    pack(outside / "d.tar", {"x.jpg": b"1"})
+    (root / "inner.jpg").symlink_to(root / "a.jpg")
+    (root / "c.jpg").symlink_to(outside / "c.jpg")
+    (root / "d.tar").symlink_to(outside / "d.tar")
+    (root / "album" / "private").symlink_to(outside)
+    (root / "album" / "up").symlink_to(root)
+    os.mkfifo(root / "pipe.tar")
+    photos = {photo.relative: photo.refusal for photo in find_photos(f"{protocol}{root}", tmp_path / "out", True)}
+    assert set(photos) == {"a.jpg", "inner.jpg", "album/b.jpg", "c.jpg", "d.tar", "album/private", "pipe.tar"}
+    refused = {name: refusal for name, refusal in photos.items() if refusal}
+    assert refused.pop("pipe.tar") == "It is no regular file."
+    assert set(refused) == {"c.jpg", "d.tar", "album/private"} and set(refused.values()) == {OUTSIDE}
 
 
 @pytest.mark.parametrize("protocol", ["", "file://"])
@@ -177,3 +209,8 @@ def test_at_urls_neither_results_nor_hidden_folders_are_read(tmp_path: Path) -> 
         find_photos(source, f"{source}/", True)
     with pytest.raises(FaceReconError, match="holds results"):
         find_photos(f"{source}/out/restored", f"{source}/out", True)
+
+
+def test_photos_that_phones_and_browsers_save_are_not_left_out_without_a_word(tmp_path: Path) -> None:
+    files = ["a.HEIC", "b.heif", "c.avif", "d.jfif", "e.JPG"]
+    assert set(names(tmp_path / "in", files)) == set(files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 
@@ -62,6 +63,11 @@ def test_one_row_a_photo_and_nothing_twice(folder: Path) -> None:
     save_image(folder / "photos" / "3.png", make_photo(seed=9))
     assert run(folder).exit_code == 0
     assert FakeEstimator.looked == 4 and rows(folder)[:3] == first and len(rows(folder)) == 4
+
+
+def test_the_last_word_is_where_the_table_lies(folder: Path) -> None:
+    last = json.loads(run(folder, "--json").stdout.splitlines()[-1])
+    assert (last["event"], last["output"]) == ("end", str(folder / "labels.csv"))
 
 
 def test_all_faces_are_told_apart(folder: Path) -> None:

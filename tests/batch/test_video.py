@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import batch.photo_task
-import batch.video
+import batch.video_run
 from batch.main import app
 from batch.manifest import Manifest, Record
 from facerecon.video.reading import read_info
@@ -32,7 +32,7 @@ def clip(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch):
-    monkeypatch.setattr(batch.video, "make_parts", tiny_video.make_parts)
+    monkeypatch.setattr(batch.video_run, "make_parts", tiny_video.make_parts)
 
 
 def run(*arguments: object):
@@ -68,6 +68,14 @@ def test_heads_without_hair_are_other_results(clip, tmp_path):
         assert run(clip, "--output", tmp_path, "--no-restored", "--no-include-rec", "--no-include-transparent", option).exit_code == 0
         hairs.append(json.loads((tmp_path / "parameters" / "talk_00.json").read_text())["hair"])
     assert hairs[0] is not None and hairs[1] is None
+
+
+def test_videos_that_are_not_asked_for_any_more_go(clip, tmp_path):
+    assert run(clip, "--output", tmp_path).exit_code == 0
+    assert run(clip, "--output", tmp_path, "--no-restored").exit_code == 0
+    record = json.loads((tmp_path / "videos" / "talk.json").read_text())
+    left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "videos").glob("*.mp4")}
+    assert left == {"videos/talk_reconstruction.mp4"} == {file for file in record["files"] if file.endswith(".mp4")}
 
 
 def test_another_video_of_the_same_name_does_not_replace_the_results(clip, tmp_path):
@@ -129,6 +137,18 @@ def test_a_dry_run_tells_machines_what_it_would_do(clip, tmp_path):
     assert (events[1]["event"], events[1]["todo"], events[1]["dry_run"]) == ("end", 1, True)
 
 
+def test_a_dry_run_knows_what_is_done_and_what_is_in_the_way(clip, tmp_path):
+    options = (clip, "-o", tmp_path, "--no-include-rec", "--no-include-transparent", "--no-include-original", "--no-restored")
+    assert run(*options).exit_code == 0
+    assert "talk.mp4 is done" in run(*options, "--dry-run").stdout
+    last = json.loads(run(*options, "--dry-run", "--json").stdout.splitlines()[-1])
+    assert (last["todo"], last["skipped"]) == (0, 1)
+    (tmp_path / "elsewhere").mkdir()
+    other = write_clip(tmp_path / "elsewhere" / "talk.mp4", stroll(FRAMES // 2))
+    refused = run(other, *options[1:], "--dry-run")
+    assert refused.exit_code == 1 and "another video called talk" in " ".join(refused.output.split())
+
+
 def test_a_video_called_like_a_photo_does_not_replace_its_heads(clip, tmp_path):
     record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
     Manifest(tmp_path / "manifest.jsonl").append([record])
@@ -162,3 +182,45 @@ def test_export_leaves_the_performance_in_the_heads_of_a_video(clip, tmp_path):
     assert CliRunner().invoke(app, ["export", str(tmp_path), "--formats", "glb,ply"]).exit_code == 0
     assert (tmp_path / "heads" / "talk_00.ply").is_file()
     assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == animated
+
+
+def test_a_photo_whose_heads_a_video_replaced_is_done_no_longer(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch.photo_task, "make_reconstructor", tiny_run.make_reconstructor)
+    save_image(tmp_path / "in" / "talk.png", make_photo())
+    output = tmp_path / "out"
+    command = ["run", str(tmp_path / "in"), "-o", str(output), "--num-workers", "0", "--images", "overlay", "--save-codes"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    restored = (output / "restored" / "talk.png").read_bytes()
+    assert run(clip, "-o", output, "--force").exit_code == 0
+    manifest = Manifest(output / "manifest.jsonl", shared=True)
+    lost, kept = (manifest.find("talk", (stage,)) for stage in ("reconstruction", "restoration"))
+    assert lost.status == "failed" and "the video called talk" in lost.error and kept.status == "done"
+    assert json.loads((output / "reconstruction_stats.json").read_text())["done"] == 0
+    assert not list((output / "renders").iterdir()) and not list((output / "codes").iterdir())
+
+    performed = (output / "heads" / "talk_00.glb").read_bytes()
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1 and "heads of a video called talk" in " ".join(again.output.split())
+    assert (output / "heads" / "talk_00.glb").read_bytes() == performed
+    assert (output / "restored" / "talk.png").read_bytes() == restored
+    assert json.loads((output / "restoration_stats.json").read_text())["done"] == 1  # as it lies there
+
+    (output / "videos" / "talk.json").unlink()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert (output / "renders" / "talk_00_overlay.png").is_file()
+
+
+def test_a_video_without_a_face_leaves_the_photo_of_its_name_as_it_was(clip, tmp_path, monkeypatch):
+    def blind(work):
+        pipeline, embedder, versions = tiny_video.make_parts(work)
+        pipeline.detector.detect = lambda image: []
+        return pipeline, embedder, versions
+
+    monkeypatch.setattr(batch.video_run, "make_parts", blind)
+    record = Record("talk", "talk.jpg", "done", ("reconstruction",), "its bytes", "settings", ("heads/talk_00.glb",))
+    Manifest(tmp_path / "manifest.jsonl").append([record])
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "talk_00.glb").write_bytes(b"of a photo")
+    assert run(clip, "-o", tmp_path, "--force").exit_code == 1
+    assert Manifest(tmp_path / "manifest.jsonl", shared=True).find("talk", ("reconstruction",)) == record
+    assert (tmp_path / "heads" / "talk_00.glb").read_bytes() == b"of a photo"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 
 import batch.main
-import batch.video
+import batch.video_run
 from tests.video.clips import make_pipeline
 
 
-def make_parts(work: batch.video.Work):
+def make_parts(work: batch.video_run.Work):
     return make_pipeline(slow=True), None, {"facerecon": "test"}
 
 
 def main(arguments: list[str]) -> None:
     """The command line."""
-    batch.video.make_parts = make_parts
+    batch.video_run.make_parts = make_parts
     batch.main.app(["video", *arguments])
 
 

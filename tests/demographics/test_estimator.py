@@ -127,6 +127,12 @@ def test_lists_of_unequal_length_are_refused(estimator: DemographicsEstimator) -
         estimator.predict([make_photo()], [])
 
 
+@pytest.mark.parametrize("given", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), [np.zeros((9, 9, 4), np.uint8)], "photo.jpg"])
+def test_what_is_no_photo_is_refused(estimator: DemographicsEstimator, given: object) -> None:
+    with pytest.raises(FaceReconError, match="must be an"):
+        estimator.predict(given)
+
+
 def test_temperatures_divide_the_logits() -> None:
     network, crops = fold(make_network()), make_photo(32, 32)[None]
     plain, cool = (DemographicsEstimator(network, EVEN | {"gender": t}).probabilities(crops) for t in (1.0, 2.5))

@@ -29,6 +29,21 @@ def test_restore(client, photo: Path) -> None:
     assert [face["index"] for face in figures["faces"]] == [0]
 
 
+def test_the_examples_of_the_manual_work(client, photo: Path) -> None:
+    restored, _ = client.predict(gradio_client.handle_file(photo), upscale="2", api_name="/restore")
+    assert PillowImage.open(restored).size == (320, 240)
+    files, _ = client.predict(gradio_client.handle_file(photo), age="62", formats=["glb", "json"], api_name="/reconstruct")
+    assert [Path(file).suffix for file in files] == [".glb", ".json"] * 2
+    restored, files, figures = client.predict(gradio_client.handle_file(photo), fidelity=0.5, faces="largest", api_name="/run")
+    assert len(files) == 1 and len(figures["heads"]) == 1
+
+
+@pytest.mark.parametrize("upscale", [3, "large", None])
+def test_a_photo_is_enlarged_as_often_as_can_be(client, photo: Path, upscale: object) -> None:
+    with pytest.raises(Exception, match="can be enlarged by 1, 2, 4 times"):
+        client.predict(gradio_client.handle_file(photo), upscale=upscale, api_name="/restore")
+
+
 def test_reconstruct_with_demographics(client, photo: Path) -> None:
     files, figures = client.predict(
         gradio_client.handle_file(photo), faces="1", age="71", gender="female", race="asian",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
+from facerecon.ui import limits
 from tests.ui.viewer_page import CHROMIUM, SOFTWARE
 
 pytestmark = pytest.mark.skipif(
@@ -41,6 +42,30 @@ def test_a_bad_file_is_explained(page, tmp_path: Path) -> None:
     page.set_input_files("#photo input[type=file]", bad)
     assert "is not a picture" in page.wait_for_selector("#photo-message [role=alert]").inner_text()
     assert page.is_disabled("#go")
+
+
+def test_a_file_too_large_to_send_is_explained_beside_the_photo(page, photo: Path, tmp_path: Path) -> None:
+    page.reload()
+    page.wait_for_selector("#go")
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(limits.MAX_UPLOAD_BYTES + 1)
+    page.set_input_files("#photo input[type=file]", tmp_path / "large.png")
+    told = page.wait_for_selector(".fr-refused[role=alert]")
+    assert "has 26 MB; at most 25 MB" in told.inner_text() and "smaller copy" in told.inner_text()
+    assert page.locator(".toast-body").count() == 0 and page.is_disabled("#go")
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#go:enabled")
+    assert page.locator(".fr-refused").count() == 0
+
+
+def test_a_camera_that_is_not_there_is_explained(page) -> None:
+    page.reload()
+    page.wait_for_selector("#go")
+    none = "Promise.reject(new DOMException('none', 'NotFoundError'))"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => {none}; }}")
+    page.click("#photo button[aria-label='Capture from camera']")
+    page.click("#photo >> text=Click to Access Webcam")
+    assert "No camera" in page.wait_for_selector(".fr-refused[role=alert]").inner_text()
 
 
 def test_a_visitor_gets_a_head_and_its_files(page, photo: Path) -> None:
@@ -89,10 +114,23 @@ def test_a_wrong_estimate_is_corrected_beside_it(page) -> None:
     assert page.get_by_label("Face 2").first.is_checked()  # the one whose head is shown
 
 
+def test_who_is_quicker_than_the_form_has_not_emptied_it(page, photo: Path) -> None:
+    page.reload()
+    page.wait_for_selector("#go")
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#go:enabled")
+    page.evaluate("document.querySelectorAll('#faces input')[2].click(); document.querySelector('#go').click()")
+    page.wait_for_selector("#photo-steps li[data-state=total]")
+    assert page.wait_for_selector("#figures dl").inner_text().count("estimated from the photo") == 1
+
+
 def test_everything_has_a_name_and_fits_a_phone(page) -> None:
     page.wait_for_timeout(600)
     assert page.evaluate(UNNAMED) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in page.query_selector_all("#photo .source-selection button"):
+        box = button.bounding_box()
+        assert box["width"] >= 44 and box["height"] >= 32
 
 
 def test_another_photo_takes_the_former_results_away(page, tmp_path: Path) -> None:

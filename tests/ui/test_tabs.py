@@ -55,9 +55,11 @@ def test_the_lab_says_how_far_it_is_and_shows_each_picture_at_once(pipeline, upl
 def test_comparing_says_how_far_it_is(pipeline, upload: str) -> None:
     with gr.Blocks():
         tab = CompareTab(Engine(pipeline), [])
+    calls = len(pipeline.restorer.calls)
     news = list(tab._run(VISITOR, upload, False, *NOBODY))
-    assert percents(news, tab.message) == [0, 12, 25, 38, 50, 62, 75, 88, 100]
+    assert percents(news, tab.message) == [0, 17, 33, 50, 67, 83, 100]
     assert "mm" in news[-1][tab.difference] and news[-1][tab.go].interactive
+    assert len(pipeline.restorer.calls) == calls + 2  # the face and its surroundings, once for both heads
 
 
 @pytest.mark.parametrize("kind", [LabTab, CompareTab])

@@ -54,11 +54,13 @@ def measure(estimates: list[DemographicsEstimate], truth: list[FaceLabels], syst
     out: dict = {"faces": len(truth), "not_found": sum(e.face is None for e in estimates)}
     for name, values in columns.items():
         known = values[~np.isnan(values)]
-        if not name.endswith("_confidence"):
+        if len(known) and not name.endswith("_confidence"):
             out[name] = {"mean": round(float(known.mean()), 2), "interval": interval(known)}
     for name in ("gender", "race"):
         right, confidence = columns[f"{name}_percent"], columns[f"{name}_confidence"]
         known = ~np.isnan(right)
+        if not known.any():
+            continue
         out[f"{name}_ece_percent"] = round(calibration_error(confidence[known], right[known] / 100), 2)
     out["groups"] = by_group(columns, truth, system)
     out["worst"] = worst(out["groups"])
@@ -100,19 +102,31 @@ def race_label(real: FaceLabels, system: str) -> str | None:
 
 
 def by_group(columns: dict[str, np.ndarray], truth: list[FaceLabels], system: str) -> dict[str, dict]:
-    """Means for each race, gender and age bin, and each race and gender together."""
-    ages = list(FAIRFACE_AGES)
+    """Means for each race, gender and age bin, and each race and gender together; who is not labelled is in no group."""
     members: dict[str, list[int]] = {}
     for i, real in enumerate(truth):
-        race = race_label(real, system)
-        years = real.age if real.age is not None else (real.age_range or (0,))[0]
-        for key in (f"race {race}", f"gender {real.gender}", f"age {ages[age_bin(years)]}", f"{race} {real.gender}"):
+        for key in groups_of(real, system):
             members.setdefault(key, []).append(i)
     groups = {}
     for key in sorted(members):
         picked = {k: v[members[key]] for k, v in columns.items() if not k.endswith("_confidence")}
         means = {k: round(float(np.nanmean(v)), 1) for k, v in picked.items() if not np.isnan(v).all()}
         groups[key] = {"faces": len(members[key]), **means}
+    return groups
+
+
+def groups_of(real: FaceLabels, system: str) -> list[str]:
+    """The groups that a face belongs to by its labels."""
+    race, groups = race_label(real, system), []
+    if race is not None:
+        groups.append(f"race {race}")
+    if real.gender is not None:
+        groups.append(f"gender {real.gender}")
+    if race is not None and real.gender is not None:
+        groups.append(f"{race} {real.gender}")
+    years = real.age if real.age is not None else real.age_range[0] if real.age_range is not None else None
+    if years is not None:
+        groups.append(f"age {list(FAIRFACE_AGES)[age_bin(years)]}")
     return groups
 
 
