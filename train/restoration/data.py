@@ -75,7 +75,7 @@ class PairKinds:
     around: float = 0.0
 
 
-DETAILED = PairKinds(plain=0.5)
+DETAILED = PairKinds()
 # Seen small, a face in a good photo has nothing to mend, and fine noise is gone.
 SMALL = PairKinds(
     {"clean": 0.03, "light": 0.1, "medium": 0.37, "heavy": 0.5}, (0.9, 1.4), 0.25, grainy=0.04, scratched=0.03, plain=0.85, around=0.4
