@@ -108,6 +108,13 @@ def test_the_memory_holds_what_all_processes_saw_and_goes_on():
     assert told > alone(unit, person) and told == resumed(unit, person)
 
 
+def test_what_a_checkpoint_remembered_meets_what_is_new_on_the_device():
+    contrast = Contrast(memory=8)
+    contrast.load_state_dict([(torch.zeros(2, 8), torch.arange(2)), (torch.zeros(4, 8, device="meta"), torch.arange(4, device="meta"))])
+    old, who = contrast.recall("meta")
+    assert old.is_meta and who.is_meta and old.shape == (6, 8) and who.shape == (6,)
+
+
 def run(folder: Path, output: Path, *more: str) -> tuple[dict, dict[str, torch.Tensor], dict]:
     """The state of a tiny run's newest checkpoint, its network, and what the file of that says of the run."""
     path = stage.train(stage.parse(["--config", "tiny", "--data", str(folder), "--output", str(output), "--workers", "0", *more]))
