@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from facerecon.faces.align import invert, template_points, transform_points, warp
+from facerecon.faces.align import template_points, warp
 from facerecon.faces.masks import FaceMasks
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering.pictures import render_layer, vertices_in_camera
@@ -65,6 +65,5 @@ def _regions(image: Image, masks: FaceMasks) -> tuple[np.ndarray, np.ndarray]:
     """What of the masks' crop lies in the photo (S, S), and what of that above the eyes."""
     size = masks.probabilities.shape[-1]
     x, y = np.meshgrid(np.arange(size), np.arange(size))
-    there = transform_points(np.stack((x, y), -1), invert(masks.matrix))
-    seen = ((there >= 0) & (there <= np.array(image.shape[1::-1]) - 1)).all(-1)
+    seen = masks.show(np.stack((x, y), -1), image.shape[:2])
     return seen, seen & (y < template_points(size, "reconstruction")[:2, 1].mean())
