@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 from facerecon.identity.storage import load_network
 from facerecon.types import FaceReconError
+from tests.train.launching import place_of_batches
 from train.checkpointing import whole_checkpoints
 from train.identity import train as stage
 from train.identity.augment import augment
@@ -132,6 +133,10 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
         for part in ("masters", "averages"):
             assert all(torch.equal(a, b) for a, b in zip(straight[optimizer][part], resumed[optimizer][part], strict=True))
     assert all(torch.equal(network[name], again[name]) for name in network)
+
+
+def test_processes_draw_people_of_their_own(folder, tmp_path):
+    assert place_of_batches(stage, lambda: run(folder, tmp_path)) == (1, 3)
 
 
 def test_the_networks_file_is_that_of_the_newest_checkpoint_and_says_so(folder, tmp_path):
