@@ -135,6 +135,13 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
     assert all(torch.equal(network[name], again[name]) for name in network)
 
 
+def test_the_memory_gathers_what_the_processes_saw(folder, tmp_path, monkeypatch):
+    gathered = []
+    monkeypatch.setattr(stage.Accelerator, "gather", lambda self, rows: gathered.append(rows) or rows)
+    state, _, _ = run(folder, tmp_path, "--stop-at", "2")
+    assert [unit.shape for unit, _ in state["contrast"]] == [rows.shape for rows in gathered[::2]] and len(gathered) == 4
+
+
 def test_processes_draw_people_of_their_own(folder, tmp_path):
     assert place_of_batches(stage, lambda: run(folder, tmp_path)) == (1, 3)
 
