@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from facerecon.faces.masks import CLASSES, FaceMasks
 from facerecon.head import HeadModel
@@ -54,8 +57,11 @@ def show(masks: FaceMasks, pose: HeadParameters, points: np.ndarray, kind: int) 
         masks.probabilities[:, y - 1 : y + 2, x - 1 : x + 2] = np.eye(len(CLASSES), dtype=np.float32)[kind][:, None, None]
 
 
-def test_long_hair_ends_where_it_does_in_the_photo(head, bald, long):
-    found = measured(head, bald, seen(head, bald, long, posed(0)), posed(0))
+@pytest.mark.parametrize("axis, degrees", [("x", 0), ("x", 20), ("x", -20), ("z", 25), ("z", -25)])
+def test_long_hair_ends_where_it_does_in_the_photo(head, bald, long, axis, degrees):
+    """Of heads that look down, up, or lean to a shoulder, too."""
+    pose = replace(posed(0), rotation=Rotation.from_euler(axis, degrees, degrees=True).as_matrix())
+    found = measured(head, bald, seen(head, bald, long, pose), pose)
     there = (HEIGHTS_M > END_M + 0.01) & (HEIGHTS_M < 0.03)
     assert (found[:, 0] == 1).all() and np.abs(found[:, 1:][:, there] - WIDTH_M).max() < 0.012
     assert (found[:, 1:][:, HEIGHTS_M < END_M - 0.03] == 0).all()
