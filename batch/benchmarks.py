@@ -102,7 +102,7 @@ BENCHMARKS = {
     "aflw2000": Benchmark("Landmarks and pose by yaw.", _HEADS, "AFLW2000-3D in its official layout", True),
     "people": Benchmark("Shapes of the same person and of others, of one photo and of several.", _HEADS, "the folder with LFW", True),
     "groups": Benchmark("Landmarks of heads by age, race and gender.", _HEADS, "UTKFace in its official layout", True),
-    "hair": Benchmark("How well heads, bald and with hair, cover what is seen of people above the eyes.", _HEADS, "photos of one face each", True),
+    "hair": Benchmark("How much heads, bald or not, cover of people above the eyes, and of hair below.", _HEADS, "photos of one face each", True),
     "metric-shape": Benchmark(
         "Vertex errors of the metric shape on rendered heads.", "train.shape.evaluate", "a folder of train.shape.prepare",
         arguments=("rendered", "--data", "{data}", "--coarse-too"),

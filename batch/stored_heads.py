@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from batch.sentences import in_short
-from facerecon.head.hair import checked_hair, grow_hair
+from facerecon.head.hair import bald_vertices, checked_hair, grow_hair
 from facerecon.images import load_image
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, Image, Reconstruction
 
@@ -82,10 +81,7 @@ def read_head(file: Path, model: Any, texture: Image | None = None) -> Reconstru
         raise StoredHeadError(f"{file.name} is no parameters file of this head model: it lacks {error}.") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoredHeadError(f"{file.name} is no parameters file of this head model: {in_short(error)}.") from error
-    with torch.inference_mode():
-        identity, expression = (torch.from_numpy(v)[None] for v in (parameters.identity, parameters.expression))
-        vertices = model.vertices(identity, expression, model.mean_weights(parameters))[0].numpy()
-    vertices = grow_hair(vertices, parameters.hair, model)
+    vertices = grow_hair(bald_vertices(parameters, model), parameters.hair, model)
     index = file.stem.rpartition("_")[2]
     return Reconstruction(
         index=int(index) if index.isdecimal() else 0, face=face, parameters=parameters, vertices=vertices,

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facerecon.head.hair import hair_cover
+from facerecon.head.hair import uncovered
 from facerecon.images import load_image, save_image
 from facerecon.pipeline import FaceReconstructor
 from facerecon.rendering.pictures import overlay_head, render_head
@@ -29,8 +29,7 @@ def row(pipeline: FaceReconstructor, photo: Image) -> Image:
     """Input, restored, head over the photo, and the textured head from three sides."""
     result = pipeline.run(photo, fidelity=FIDELITY, faces="largest")
     head, model = result.reconstructions[0], pipeline.head
-    face, cover = model.masks["face"].numpy(), hair_cover(head.vertices, head.parameters.hair, model)
-    face = face if cover is None else face & (cover == 0)
+    face = uncovered(model.masks["face"], head.vertices, head.parameters.hair, model)
     over = overlay_head(photo, head.vertices, head.parameters, model, opacity=0.6, region=face)
     box = head.face.box
     views = [

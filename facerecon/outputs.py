@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from facerecon.export import Clip, export_head
 from facerecon.export.obj import write_plain_obj
 from facerecon.faces.align import reconstruction_matrix, warp
 from facerecon.head.bases import LinearBasis, fit_basis
-from facerecon.head.hair import hair_cover
+from facerecon.head.hair import bald_vertices, without_neck
 from facerecon.images import atomic_write, save_image
 from facerecon.output_names import CROP_SIDE
 from facerecon.rendering.pictures import overlay_head, render_head, vertices_in_camera
@@ -107,9 +106,9 @@ def write_parameters(
 
 
 def write_basis(folder: Path, name: str, head: Reconstruction, model: Any, basis: LinearBasis) -> list[Path]:
-    """Writes a head as a mesh of another head model, ``heads/NAME_00_KIND.obj``, and its coefficients."""
+    """Writes a head without its hair as a mesh of another head model, ``heads/NAME_00_KIND.obj``, and its coefficients."""
     stem = folder / "heads" / f"{name}_{head.index:02d}_{basis.kind}"
-    fit = fit_basis(basis, head.vertices, model)
+    fit = fit_basis(basis, head.vertices if head.parameters.hair is None else bald_vertices(head.parameters, model), model)
     stem.parent.mkdir(parents=True, exist_ok=True)
     return [write_plain_obj(stem.with_name(f"{stem.name}.obj"), fit.vertices, basis.faces), fit.write(stem)]
 
@@ -223,8 +222,7 @@ def reconstruction_figures(heads: list[Reconstruction], model: Any) -> dict[str,
 
 def overlay_picture(photo: Image, head: Reconstruction, model: Any) -> Image:
     """The head in clay over the photo, with its hair and without its neck, so that one sees how well it fits."""
-    region, cover = ~model.masks["neck"], hair_cover(head.vertices, head.parameters.hair, model)
-    region = region if cover is None else region | torch.from_numpy(cover > 0.5)
+    region = without_neck(head.vertices, head.parameters.hair, model)
     return overlay_head(
         photo, head.vertices, head.parameters, model, opacity=OVERLAY_OPACITY, region=region, normal_map=relief_of(head)
     )

@@ -32,7 +32,7 @@ class Schedule:
     @classmethod
     def warmed(cls, steps: int, lr: float, warmup: int, minutes: float | None = None) -> Schedule:
         """A cosine over the whole run, which ``warmup`` steps damp at its beginning."""
-        return cls(steps, lambda step, share: min(1.0, (step + 1) / warmup) * cosine_lr(round(share * FINE), FINE, lr, warmup=0), minutes)
+        return cls(steps, lambda step, share: min(1.0, (step + 1) / max(warmup, 1)) * cosine_lr(round(share * FINE), FINE, lr, warmup=0), minutes)
 
     @classmethod
     def timed(cls, steps: int, lr: float, warmup: float, minutes: float | None = None) -> Schedule:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facerecon.faces.align import invert, warp
+from facerecon.faces.align import invert, transform_points, warp
 
 CLASSES = ("background", "skin", "features", "neck", "hair", "other")
 """``skin`` is that of face and bald head, beards and moustaches with it; ``features`` are brows, eyes and lips with what
@@ -33,6 +33,18 @@ class FaceMasks:
     def of(self, *names: str) -> np.ndarray:
         """(S, S) float32: how likely a pixel of the crop has one of these classes."""
         return self.probabilities[[CLASSES.index(name) for name in names]].sum(0)
+
+    def at(self, name: str, places: np.ndarray) -> np.ndarray:
+        """How likely (N, M) the crop's pixels at places (N, M, 2) are of a class; 0 beyond the crop."""
+        columns, rows = np.moveaxis(places.astype(np.float32), -1, 0)
+        return cv2.remap(self.of(name), columns, rows, cv2.INTER_LINEAR, borderValue=0.0)
+
+    def show(self, places: np.ndarray, photo_size: tuple[int, int]) -> np.ndarray:
+        """Whether (...,) pixels of the crop (..., 2) lie in it and in the photo, height and width in pixels: beyond its edge
+        the crop is filled up."""
+        there = transform_points(places, invert(self.matrix))
+        limits, last = np.array(photo_size[::-1]) - 1, self.probabilities.shape[-1] - 1
+        return ((there >= 0) & (there <= limits) & (places >= 0) & (places <= last)).all(-1)
 
     def on(self, names: Sequence[str], matrix: np.ndarray, size: int | tuple[int, int], beyond: float = 0.0) -> np.ndarray:
         """The same on another crop of the same photo, float32.

@@ -15,6 +15,7 @@ import torch
 from facerecon.head.hanging_hair import ROW, HangingShell
 from facerecon.head.model import HeadModel
 from facerecon.metrics.surfaces import distances_along
+from facerecon.types import HeadParameters
 
 DIRECTIONS = 64
 """Hair on the scalp is described by its thickness in as many directions, spread evenly over the sphere."""
@@ -82,6 +83,13 @@ def hair_shell(head: HeadModel) -> HairShell:
     return _SHELLS[head]
 
 
+@torch.inference_mode()
+def bald_vertices(parameters: HeadParameters, head: HeadModel) -> np.ndarray:
+    """The head of the parameters (V, 3), float32 metres in its own frame, with expression and without hair."""
+    identity, expression = (torch.from_numpy(np.asarray(x, np.float32))[None] for x in (parameters.identity, parameters.expression))
+    return head.vertices(identity, expression, head.mean_weights(parameters))[0].numpy()
+
+
 def grow_hair(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> np.ndarray:
     """A bald head's vertices (V, 3) with what ``HeadParameters.hair`` says; as they are where that is None."""
     if hair is None:
@@ -115,6 +123,18 @@ def hair_cover(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -
     """How far (V,), in [0, 1], hair hangs over ears and neck of a head with hair; None where none does."""
     hanging = None if hair is None else apart(hair)[1]
     return None if hanging is None else hair_shell(head).hanging.cover(vertices, hanging)
+
+
+def without_neck(vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> torch.Tensor:
+    """(V,) bool: a head with hair but for its neck, and what hair there is beside that, as overlays show it."""
+    region, cover = ~head.masks["neck"], hair_cover(vertices, hair, head)
+    return region if cover is None else region | torch.from_numpy(cover > 0.5)
+
+
+def uncovered(region: torch.Tensor, vertices: np.ndarray, hair: np.ndarray | None, head: HeadModel) -> torch.Tensor:
+    """(V,) bool: what of a region (V,) of a head with hair none hangs over."""
+    cover = hair_cover(vertices, hair, head)
+    return region if cover is None else region & torch.from_numpy(cover == 0)
 
 
 def _sphere_center(points: np.ndarray) -> np.ndarray:

@@ -50,8 +50,7 @@ class HangingShell:
         masks = {name: mask.cpu().numpy() for name, mask in head.masks.items()}
         self.axis_z = axis_z
         front = np.interp(template[:, 1], *FRONT_M)
-        self.share = _smooth((front - template[:, 2]) / FRONT_WIDTH_M) * (masks["skin"] & ~masks["eyes"])
-        self.share[masks["ears"]] = 1
+        self.share = _smooth((front - template[:, 2]) / FRONT_WIDTH_M) * masks["skin"]
         self.ears = [masks["ears"] & (template[:, 0] * sign > 0) for sign in (1, -1)]
         edges = _edges(head.faces.cpu().numpy())
         self._edges = edges[masks["skin"][edges].all(1)].T

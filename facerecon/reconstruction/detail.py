@@ -13,7 +13,7 @@ from facerecon.checkpoints import CheckpointError, load_network
 from facerecon.devices import resolve_device, to_fast
 from facerecon.faces.align import crop_face
 from facerecon.head import HeadModel
-from facerecon.head.hair import grow_hair
+from facerecon.head.hair import bald_vertices, grow_hair
 from facerecon.metrics.sharpness import noise_sigma
 from facerecon.reconstruction.appearance import load_appearance
 from facerecon.reconstruction.detail_network import DetailConfig, DetailNetwork, look
@@ -103,11 +103,8 @@ class Detailer:
         inputs = look(brightness, lab[:, 1:], lab[:, :1], weight, shape, light, seen, asked)
         return self.network(inputs.to(self.device).contiguous(memory_format=torch.channels_last))[0, 0].cpu().numpy()
 
-    @torch.inference_mode()
     def _vertices(self, parameters: HeadParameters) -> np.ndarray:
-        identity, expression = (torch.from_numpy(np.asarray(x, np.float32))[None] for x in (parameters.identity, parameters.expression))
-        bald = self.head.vertices(identity, expression, self.head.mean_weights(parameters))[0].numpy()
-        return grow_hair(bald, parameters.hair, self.head)
+        return grow_hair(bald_vertices(parameters, self.head), parameters.hair, self.head)
 
 
 def trust_in(photo: Image, face: Face) -> float:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from facerecon.faces.align import invert, transform_points
 from facerecon.faces.masks import FaceMasks
 from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS, HairShell, hair_shell
@@ -26,7 +24,6 @@ OTHER_SIDE = 0.25
 """What the other side of the head says of this one, beside 1."""
 USUAL, USUAL_SHARE = 0.8, 0.3
 """Where no ray went hair is taken for so much of what it is in the median; this counts as so many rays."""
-
 UNSEEN_M = 0.02
 """On the scalp, of hair that is seen beside the face alone."""
 
@@ -96,15 +93,10 @@ def _hair_beyond(
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
     way = np.arange(0, farthest + GAP * STEP, STEP)
     looks = starts[:, None] + away[:, None] * way[:, None]
-    hair = cv2.remap(masks.of("hair"), *np.moveaxis(looks.astype(np.float32), -1, 0), cv2.INTER_LINEAR, borderValue=0.0)
-    bare = np.lib.stride_tricks.sliding_window_view(hair < 0.5, GAP, axis=1).all(-1)
+    bare = np.lib.stride_tricks.sliding_window_view(masks.at("hair", looks) < 0.5, GAP, axis=1).all(-1)
     end = bare.argmax(1)
     last = looks[np.arange(len(looks)), end]
-    limits = np.array(photo_size[::-1]) - 1
-    in_photo = transform_points(last, invert(masks.matrix))
-    side = masks.probabilities.shape[-1] - 1
-    seen = bare.any(1) & ((in_photo >= 0) & (in_photo <= limits) & (last >= 0) & (last <= side)).all(1)
-    return np.where(seen, way[end], np.nan)
+    return np.where(bare.any(1) & masks.show(last, photo_size), way[end], np.nan)
 
 
 def _steady(values: np.ndarray) -> np.ndarray:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
-from facerecon.faces.align import invert, transform_points
 from facerecon.faces.masks import FaceMasks
 from facerecon.head.hanging_hair import HEIGHTS_M, ROW, HangingShell
 from facerecon.reconstruction.camera import points_in_crop
@@ -93,21 +91,13 @@ def _look(
 ) -> Side:
     """One side: its ear (N, 3) metres, and the hair on the ways outward, to +x or -x by ``sign``."""
     places, _ = points_in_crop(ear, parameters, masks.matrix)
-    bare = np.clip((_share(masks, "neck", places[None]).mean() - LIKELY) / (SURE - LIKELY), 0, 1)
+    bare = np.clip((masks.at("neck", places[None]).mean() - LIKELY) / (SURE - LIKELY), 0, 1)
     way = np.arange(NEAREST_M, FARTHEST_M, STEP_M)
     points = np.stack(np.broadcast_arrays(sign * way, HEIGHTS_M[:, None], axis_z), axis=-1)
     places = points_in_crop(points.reshape(-1, 3), parameters, masks.matrix)[0].reshape(*points.shape[:2], 2)
-    in_photo = transform_points(places.reshape(-1, 2), invert(masks.matrix)).reshape(places.shape)
-    limits, last = np.array(photo_size[::-1]) - 1, masks.probabilities.shape[-1] - 1
-    seen = ((in_photo >= 0) & (in_photo <= limits) & (places >= 0) & (places <= last)).all(-1)
-    hair = _share(masks, "hair", places) >= 0.5
-    ends, breadth, cut = map(np.array, zip(*(_end(way, *row) for row in zip(hair, seen))))
+    rows = zip(masks.at("hair", places) >= 0.5, masks.show(places, photo_size))
+    ends, breadth, cut = map(np.array, zip(*(_end(way, *row) for row in rows)))
     return Side(float(bare), ends, breadth, cut)
-
-
-def _share(masks: FaceMasks, name: str, places: np.ndarray) -> np.ndarray:
-    """How likely (N, M) the masks' pixels at places (N, M, 2) are of a class."""
-    return cv2.remap(masks.of(name), *np.moveaxis(places.astype(np.float32), -1, 0), cv2.INTER_LINEAR, borderValue=0.0)
 
 
 def _end(way: np.ndarray, hair: np.ndarray, seen: np.ndarray) -> tuple[float, float, bool]:

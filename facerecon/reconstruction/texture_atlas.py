@@ -120,6 +120,8 @@ class TextureAtlas:
             neighbour.
         graph: the skin's vertices as a graph, to spread colours over.
         seams: where charts meet on the surface.
+        covered: (V,) float32 in [0, 1], how far hair hangs over each vertex; see :meth:`under_hair`.
+        alike: (S, S) in [0, 1], or 1 for all: how far hair covers a texel as much as its mirror image.
     """
 
     def __init__(self, head: HeadModel, size: int) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from facerecon.head.hair import bald_vertices
+from facerecon.head.model import HeadModel
 from facerecon.types import Demographics
 from facerecon.ui import demographics_form
 from facerecon.ui.demographics_form import DemographicsForm
@@ -120,7 +122,7 @@ class CompareTab:
 
     def _shown(self, known: Finished, average: Finished, simple: bool) -> dict[Any, Any]:
         return {
-            self.difference: as_html(_differences(known, average)),
+            self.difference: as_html(_differences(known, average, self.engine.pipeline.head)),
             **self.with_view.update(known, replace(known.heads[0], label="With demographics"), simple),
             self.with_figures: as_html(known.heads[0].figures),
             **self.without_view.update(average, replace(average.heads[0], label="Without"), simple),
@@ -134,9 +136,9 @@ def _largest(seen: Seen | None) -> Demographics | None:
     return seen.people[max(range(len(seen.faces)), key=lambda i: seen.faces[i].size)]
 
 
-def _differences(known: Finished, average: Finished) -> dict[str, str]:
-    """How far the two heads are apart, in words and millimetres."""
-    one, other = ((finished.reconstructions or [])[0].vertices for finished in (known, average))
+def _differences(known: Finished, average: Finished, model: HeadModel) -> dict[str, str]:
+    """How far the two heads are apart without their hair, in words and millimetres."""
+    one, other = (bald_vertices((finished.reconstructions or [])[0].parameters, model) for finished in (known, average))
     apart = np.linalg.norm(one - other, axis=1) * 1000
     width = (np.ptp(one[:, 0]) - np.ptp(other[:, 0])) * 1000
     return {

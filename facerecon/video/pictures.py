@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from facerecon.head.hair import uncovered, without_neck
 from facerecon.rendering.pictures import Mode, overlay_head
 from facerecon.types import HeadParameters, Image
 
@@ -80,20 +80,20 @@ def panel_size(size: tuple[int, int], layout: Layout) -> tuple[int, int]:
 
 def _with_heads(ground: Image, heads: list[PosedHead], model: Any, layout: Layout, opacity: float) -> Image:
     """Heads over a picture, the farthest first."""
-    region = _region(model.masks, layout.use_mask)
     for head in sorted(heads, key=lambda head: float(head.parameters.translation_m[2])):
         mode: Mode = layout.image_type
         if mode == "texture" and head.texture is None:
             mode = "geometry"
-        ground = overlay_head(ground, head.vertices, head.parameters, model, head.texture, mode, opacity, region)
+        ground = overlay_head(ground, head.vertices, head.parameters, model, head.texture, mode, opacity, _region(head, model, layout.use_mask))
     return ground
 
 
-def _region(masks: Mapping[str, Any], use_mask: bool) -> Any:
+def _region(head: PosedHead, model: Any, use_mask: bool) -> Any:
     """Vertices to draw: what the face shows, or all but the neck."""
+    masks, hair = model.masks, head.parameters.hair
     if not use_mask:
-        return ~masks["neck"]
-    shown = masks["face"].clone()
+        return without_neck(head.vertices, hair, model)
+    shown = uncovered(masks["face"], head.vertices, hair, model).clone()
     for part in ("lips", "eyes", "left_eyeball", "right_eyeball", "teeth", "tongue", "mouth_interior"):
         shown |= masks[part]
     return shown

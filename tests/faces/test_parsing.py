@@ -66,6 +66,16 @@ def test_a_mask_lies_on_another_crop_where_it_lies_in_the_photo() -> None:
     assert masks.on(("skin",), np.eye(2, 3), (300, 200), beyond=1.0)[0, -1] == 1  # what was not seen is as asked
 
 
+def test_places_are_shown_where_both_crop_and_photo_are() -> None:
+    masks = FaceMasks(np.zeros((len(CLASSES), 64, 64), np.float32), np.array([[0.5, 0, 10], [0, 0.5, -5]]))
+    # The photo's corners lie at (10, -5) and (59.5, 44.5).
+    places = np.array([[[10.0, 0], [9.9, 0], [10, -0.1]], [[59.5, 44.5], [59.6, 44.5], [59.5, 44.6]]])
+    assert masks.show(places, (100, 100)).tolist() == [[True, False, False], [True, False, False]]
+    assert masks.show(np.array([[63.0, 63], [63.1, 63]]), (400, 400)).tolist() == [True, False]
+    masks.probabilities[CLASSES.index("hair"), :, 30:] = 1
+    assert masks.at("hair", np.array([[[29.5, 3], [31, 3], [99, 3]]])).tolist() == [[0.5, 1, 0]]
+
+
 def test_lists_of_different_length_are_refused(parser: FaceParser) -> None:
     assert parser.predict(make_photo(), []) == []
     with pytest.raises(FaceReconError, match="1 photos for 2 faces"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facerecon.head.hair import DIRECTIONS, NUMBERS, checked_hair, grow_hair, hair_cover, hair_shell
-from facerecon.head.hanging_hair import HEIGHTS_M, ROW, HangingShell
+from facerecon.head.hanging_hair import BACK_M, FADE_M, HALF_WIDTH_M, HEIGHTS_M, NARROWEST, ROW, HangingShell
 
 WIDTH_M, END_M = 0.105, -0.10
 
@@ -34,6 +34,19 @@ def test_hair_ends_where_it_is_said_to_beside_the_ears_and_goes_around_the_back(
     beside = (np.abs(long[:, 1] + 0.04) < 0.015) & head.masks["skin"].numpy()
     assert long[beside, 0].max() == pytest.approx(WIDTH_M, abs=0.004) and long[beside, 0].min() == pytest.approx(-WIDTH_M, abs=0.004)
     assert long[beside, 2].min() < bald[beside, 2].min() - 0.01
+
+
+@pytest.mark.parametrize("above, below, depth", [(0.085, 0.085, 1), (0.12, 0.12, (0.12 / HALF_WIDTH_M) ** 0.5), (0.085, 0.045, NARROWEST)])
+def test_fuller_hair_is_deeper_and_hair_that_narrows_is_drawn_in_at_the_back(head, shell, bald, above, below, depth):
+    widths = np.concatenate(([1.0], np.where(HEIGHTS_M > -0.05, above, below)))
+    grown = shell.grow(bald, np.array([widths] * 2))
+    nape = (np.abs(grown[:, 1] + 0.10) < 0.015) & (np.abs(grown[:, 0]) < 0.02) & head.masks["skin"].numpy()
+    assert shell.axis_z - grown[nape, 2].min() == pytest.approx(BACK_M * depth, abs=0.004)
+
+
+def test_the_crown_stays_as_it_is(bald, long):
+    crown = bald[:, 1] > HEIGHTS_M[0] + FADE_M
+    assert crown.sum() > 20 and (long[crown] == bald[crown]).all()
 
 
 def test_ears_are_under_hair_and_its_surface_has_no_folds(head, shell, bald, long):

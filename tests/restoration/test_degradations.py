@@ -32,14 +32,15 @@ def test_same_seed_same_pixels(picture):
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
-def test_the_plain_chain_is_that_of_benchmarks(picture):
-    ranges, unit = d.LEVELS["medium"], 2.0
+@pytest.mark.parametrize("level", list(d.LEVELS))
+def test_the_plain_chain_is_that_of_benchmarks(picture, level):
+    ranges, unit = d.PLAIN_LEVELS[level], 2.0
     for seed in range(6):
         rng = np.random.default_rng(seed)
         expected = d.gaussian_blur(picture, rng.uniform(*ranges.blur) * unit)
         expected = d.shrink(expected, rng.uniform(*ranges.scale) * unit)
         expected = d.jpeg(d.sensor_noise(expected, rng.uniform(*ranges.noise), rng), int(rng.integers(*ranges.quality)))
-        plain = d.degrade(picture, "medium", np.random.default_rng(seed), unit, plain=True)
+        plain = d.degrade(picture, level, np.random.default_rng(seed), unit, plain=True)
         assert np.array_equal(plain, d.enlarge(expected, 96, 96))
 
 

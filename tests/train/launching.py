@@ -9,12 +9,16 @@ import multiprocessing
 import os
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any
 
+import pytest
 import torch
+
+from train.loop import Run
 
 SECONDS = 120  # that processes which wait for each other in vain are waited for
 
@@ -38,6 +42,21 @@ def in_two_processes(work: Callable[..., Any], *args: Any) -> None:
             process.kill()
         _pair.cache_clear()
     assert not failures, failures[0]
+
+
+def place_of_batches(trainer: ModuleType, work: Callable[[], Any]) -> tuple[int, int]:
+    """The place for which a trainer draws batches as the second of three processes, while ``work`` runs it without a step."""
+    given: list[tuple[int, int]] = []
+
+    def stream(dataset: Any, first: int, stop: int, workers: int, place: tuple[int, int] = (0, 1)) -> Iterator:
+        given.append(place)
+        return iter(())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "place", (1, 3))
+        patch.setattr(trainer, "stream", stream)
+        work()
+    return given[0]
 
 
 @cache

@@ -71,11 +71,15 @@ def test_what_follows_a_checkpoint_is_written_with_each(tmp_path):
 
 def test_the_clock_ends_a_run_and_stands_still_between_its_parts(tmp_path):
     Learner(tmp_path, "--stop-at", "5", minutes=1000).learn()
-    learner = Learner(tmp_path, "--resume", "latest", minutes=1e-9)
+    path = whole_checkpoints(tmp_path)[-1] / "state.pt"
+    state = torch.load(path, weights_only=False)
+    assert 0 < state["seconds"] < 60
+    torch.save({**state, "seconds": 500.0}, path)
+    learner = Learner(tmp_path, "--resume", "latest", minutes=8)  # of which 500 seconds are more
     learner.learn()
     assert learner.seen == [] and learner.run.done == 5
-    state = torch.load(whole_checkpoints(tmp_path)[-1] / "state.pt", weights_only=False)
-    assert 0 < state["seconds"] < 60 and state["step"] == 5
+    state = torch.load(path, weights_only=False)
+    assert 500 < state["seconds"] < 560 and state["step"] == 5
 
 
 def test_another_runs_checkpoints_are_refused(tmp_path):
@@ -95,7 +99,11 @@ def learn_together(rank, folder):
     resumed = Learner(folder / "broken", "--resume", "latest", steps=6, hidden=0.5).learn()
     draw = torch.rand(1)
     plain = Learner(folder / "plain", steps=6).learn()
-    torch.save({"weights": weights, "resumed": resumed, "plain": plain, "seen": straight.seen, "draw": draw}, folder / f"{rank}.pt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "seconds", 40.0 * rank)  # rates follow the clock, and would differ
+        clocked = Learner(folder / "clocked", steps=6, minutes=1).learn()
+    told = {"weights": weights, "resumed": resumed, "plain": plain, "clocked": clocked, "seen": straight.seen, "draw": draw}
+    torch.save(told, folder / f"{rank}.pt")
 
 
 def test_two_processes_keep_the_same_weights_and_resume(tmp_path):
@@ -103,7 +111,7 @@ def test_two_processes_keep_the_same_weights_and_resume(tmp_path):
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert first["seen"] == [0, 2, 4, 6, 8, 10] and second["seen"] == [1, 3, 5, 7, 9, 11]
     assert not torch.equal(first["draw"], second["draw"])  # what is hidden differs
-    for name in ("weights", "resumed", "plain"):
+    for name in ("weights", "resumed", "plain", "clocked"):
         assert torch.equal(first[name], second[name]), name
     assert torch.equal(first["weights"], first["resumed"])
     alone = Learner(tmp_path / "alone", steps=6, rows=16).learn()  # one process that sees the rows of both

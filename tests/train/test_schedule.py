@@ -12,6 +12,11 @@ def test_what_ends_first_counts():
     assert clocked.share(25, 90) == 0.75 and clocked.share(90, 60) == 0.9
 
 
+@pytest.mark.parametrize("schedule", [Schedule.stepped(9, 2.0, 0), Schedule.warmed(9, 2.0, 0), Schedule.timed(9, 2.0, 0.0)])
+def test_a_run_without_warm_up_begins_at_the_full_rate(schedule):
+    assert schedule.rate(0, 0.0) == 2.0
+
+
 @pytest.mark.parametrize(
     "schedule", [Schedule.stepped(1000, 2.0, 50), Schedule.warmed(1000, 2.0, 50), Schedule.timed(1000, 2.0, 0.05, minutes=3)]
 )

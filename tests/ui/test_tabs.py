@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from facerecon.head.hair import NUMBERS, grow_hair
 from facerecon.types import Demographics
 from facerecon.ui import limits
-from facerecon.ui.compare_tab import CompareTab
+from facerecon.ui.compare_tab import CompareTab, _differences
 from facerecon.ui.engine import Engine, Seen
 from facerecon.ui.lab_tab import LabTab
 from facerecon.ui.lab_work import DAMAGES, FIRST_FOUR
 from facerecon.ui.photo_tab import PhotoTab
+from facerecon.ui.results import Finished
 from facerecon.ui.shelf import Shelf
 from facerecon.ui.statistics import EMPTY
 from tests.fakes import make_face, make_photo
@@ -60,6 +64,14 @@ def test_comparing_says_how_far_it_is(pipeline, upload: str) -> None:
     assert percents(news, tab.message) == [0, 17, 33, 50, 67, 83, 100]
     assert "mm" in news[-1][tab.difference] and news[-1][tab.go].interactive
     assert len(pipeline.restorer.calls) == calls + 2  # the face and its surroundings, once for both heads
+
+
+def test_heads_are_compared_without_their_hair(pipeline, tmp_path) -> None:
+    (bald,) = pipeline.reconstructor.reconstruct([make_photo()], [make_face(10, 10, 60)], [None], [None])
+    hair = np.full(NUMBERS, 0.1, np.float32)
+    hairy = replace(bald, parameters=replace(bald.parameters, hair=hair), vertices=grow_hair(bald.vertices, hair, pipeline.head))
+    told = _differences(*(Finished(tmp_path, {}, [], [head]) for head in (hairy, bald)), pipeline.head)
+    assert list(told.values()) == ["0.0 mm", "0.0 mm", "+0.0 mm"]
 
 
 @pytest.mark.parametrize("kind", [LabTab, CompareTab])

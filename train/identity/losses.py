@@ -63,13 +63,18 @@ class Contrast:
         logits = logits.masked_fill(itself, -torch.inf)
         parts = [logits]
         if self.remembered:
-            old, who = (torch.cat(part).to(unit.device) for part in zip(*self.remembered))
+            old, who = self.recall(unit.device)
             parts.append((unit @ old.T / self.temperature).masked_fill(person[:, None] == who[None], -torch.inf))
         log_sum = torch.logsumexp(torch.cat(parts, dim=1), dim=1, keepdim=True)
         likely = (logits - log_sum).masked_fill(~same, 0)
         loss = -(likely.sum(1) / same.sum(1).clamp(min=1))[same.any(1)].mean()
         self._remember(unit.detach(), person)
         return loss
+
+    def recall(self, device: torch.device | str) -> tuple[Tensor, Tensor]:
+        """What is remembered on a device, embeddings (M, D) and people (M,); a checkpoint's part comes from the CPU."""
+        old, who = (torch.cat([rows.to(device) for rows in part]) for part in zip(*self.remembered))
+        return old, who
 
     def state_dict(self) -> list[tuple[Tensor, Tensor]]:
         """What is remembered, for a checkpoint."""

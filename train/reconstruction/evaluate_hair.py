@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from facerecon.faces.align import invert, template_points, transform_points, warp
+from facerecon.faces.align import template_points, warp
 from facerecon.faces.masks import FaceMasks
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering.pictures import render_layer, vertices_in_camera
-from facerecon.types import HeadParameters, Image
+from facerecon.types import FaceReconError, HeadParameters, Image
 from train.data import open_dataset
 from train.reconstruction.evaluate import find_faces
 
@@ -29,6 +29,9 @@ def hair_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | 
     Args:
         folder: photos of one face each, a folder or a tar.
         limit: about this many, evenly spread.
+
+    Raises:
+        FaceReconError: no face was found.
     """
     pack, overlaps, beside = open_dataset("image_folder", folder), [], []
     rows = np.linspace(0, len(pack) - 1, min(limit or len(pack), len(pack))).astype(int)
@@ -46,6 +49,8 @@ def hair_benchmark(reconstructor: HeadReconstructor, folder: Path, limit: int | 
         around = seen & ~above & ~drawn[0] & (masks.of("other") < 0.5)  # whether hair lies under a collar nobody knows
         hair, added = (masks.of("hair") > 0.5) & around, drawn[1] & around
         beside.append([(hair & added).sum(), hair.sum(), added.sum()])
+    if not overlaps:
+        raise FaceReconError(f"There is no photo in {folder} in which a face was found.")
     without, with_hair = np.mean(overlaps, axis=0)
     both, hair, added = np.sum(beside, axis=0)
     return {
@@ -65,6 +70,5 @@ def _regions(image: Image, masks: FaceMasks) -> tuple[np.ndarray, np.ndarray]:
     """What of the masks' crop lies in the photo (S, S), and what of that above the eyes."""
     size = masks.probabilities.shape[-1]
     x, y = np.meshgrid(np.arange(size), np.arange(size))
-    there = transform_points(np.stack((x, y), -1), invert(masks.matrix))
-    seen = ((there >= 0) & (there <= np.array(image.shape[1::-1]) - 1)).all(-1)
+    seen = masks.show(np.stack((x, y), -1), image.shape[:2])
     return seen, seen & (y < template_points(size, "reconstruction")[:2, 1].mean())

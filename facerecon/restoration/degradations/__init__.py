@@ -19,7 +19,7 @@ from __future__ import annotations
 from facerecon.restoration.degradations.blur import anisotropic_blur, defocus_blur, gaussian_blur, motion_blur
 from facerecon.restoration.degradations.chains import CHAINS, Applied, Chain, Step, replay
 from facerecon.restoration.degradations.compression import jpeg, video, video_available, webp
-from facerecon.restoration.degradations.levels import LEVEL_SHARES, LEVELS, DegradationLevel, degrade, random_level
+from facerecon.restoration.degradations.levels import LEVEL_SHARES, LEVELS, PLAIN_LEVELS, DegradationLevel, degrade, random_level
 from facerecon.restoration.degradations.noise import film_grain, sensor_noise, shot_noise
 from facerecon.restoration.degradations.prints import fade, halftone, monochrome, old_photo, scratches, sepia, stains
 from facerecon.restoration.degradations.registry import DEGRADATIONS, Degradation, names
@@ -31,6 +31,7 @@ __all__ = [
     "KERNELS",
     "LEVELS",
     "LEVEL_SHARES",
+    "PLAIN_LEVELS",
     "RESIZE_KERNELS",
     "Applied",
     "Chain",

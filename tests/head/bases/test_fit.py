@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,13 @@ import torch
 from facerecon.head import HeadModel
 from facerecon.head.bases import fit_basis
 from facerecon.head.bases.linear import make_basis
+from facerecon.head.hair import DIRECTIONS, grow_hair
+from facerecon.head.hanging_hair import HEIGHTS_M
 from facerecon.metrics.surfaces import SurfaceFinder
+from facerecon.outputs import write_basis
+from facerecon.types import Reconstruction
+from tests.fakes import make_face
+from tests.reconstruction.hair_pictures import posed
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +60,17 @@ def test_the_mesh_lies_on_our_head_in_its_own_topology(head, basis):
     assert np.median(off) < 0.35 * np.median(still)
     assert fit.expression[0] > 0.3
     assert 0.93 < fit.scale < 1.07
+
+
+def test_another_models_mesh_has_none_of_the_hair_over_the_ears(head, basis, tmp_path):
+    side = np.concatenate(([1.0], np.full(len(HEIGHTS_M), 0.11)))
+    parameters = replace(posed(0), hair=np.concatenate((np.full(DIRECTIONS, 0.02), side, side)))
+    with torch.no_grad():
+        bald = head.vertices()[0].numpy()
+    person = Reconstruction(0, make_face(0, 0, 9), parameters, grow_hair(bald, parameters.hair, head), np.zeros((68, 2)))
+    file, _ = write_basis(tmp_path, "a", person, head, basis)
+    written = np.array([line.split()[1:4] for line in file.read_text().splitlines() if line.startswith("v ")], float)
+    assert np.abs(written - fit_basis(basis, bald, head).vertices).max() < 1e-5
 
 
 def test_coefficients_are_written(head, basis, tmp_path):

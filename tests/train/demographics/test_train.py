@@ -11,6 +11,8 @@ import torch
 from facerecon.demographics.estimator import DemographicsEstimator
 from facerecon.types import FaceReconError
 from tests.fakes import make_photo
+from tests.train.launching import place_of_batches
+from train.demographics import train as trainer
 from train.demographics.calibrate import held_out_logits
 from train.demographics.data import Batches, Faces, central
 from train.demographics.export import export
@@ -65,6 +67,19 @@ def test_a_resumed_run_equals_a_straight_one(data: Path, tmp_path: Path, monkeyp
         torch.testing.assert_close(value, stopped[name], atol=0, rtol=0)
     with pytest.raises(FaceReconError, match="earlier run"):
         run(data, tmp_path / "a")
+
+
+def test_the_last_fifth_of_a_run_is_not_mixed(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
+    mixed, asked = trainer.mixed_loss, []
+    monkeypatch.setattr(trainer, "mixed_loss", lambda *given: asked.append(given[-1]) or mixed(*given))
+    run(data, tmp_path, "--steps", "5", "--mixup", "0.7")
+    assert asked == [0.7] * 4 + [0.0]
+
+
+def test_processes_draw_faces_of_their_own(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.demographics.train.STATISTICS_BATCHES", 2)
+    assert place_of_batches(trainer, lambda: run(data, tmp_path)) == (1, 3)
 
 
 def stop(*_: object) -> None:

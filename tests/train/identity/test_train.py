@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 from facerecon.identity.storage import load_network
 from facerecon.types import FaceReconError
+from tests.train.launching import place_of_batches
 from train.checkpointing import whole_checkpoints
 from train.identity import train as stage
 from train.identity.augment import augment
@@ -108,6 +109,13 @@ def test_the_memory_holds_what_all_processes_saw_and_goes_on():
     assert told > alone(unit, person) and told == resumed(unit, person)
 
 
+def test_what_a_checkpoint_remembered_meets_what_is_new_on_the_device():
+    contrast = Contrast(memory=8)
+    contrast.load_state_dict([(torch.zeros(2, 8), torch.arange(2)), (torch.zeros(4, 8, device="meta"), torch.arange(4, device="meta"))])
+    old, who = contrast.recall("meta")
+    assert old.is_meta and who.is_meta and old.shape == (6, 8) and who.shape == (6,)
+
+
 def run(folder: Path, output: Path, *more: str) -> tuple[dict, dict[str, torch.Tensor], dict]:
     """The state of a tiny run's newest checkpoint, its network, and what the file of that says of the run."""
     path = stage.train(stage.parse(["--config", "tiny", "--data", str(folder), "--output", str(output), "--workers", "0", *more]))
@@ -125,6 +133,17 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
         for part in ("masters", "averages"):
             assert all(torch.equal(a, b) for a, b in zip(straight[optimizer][part], resumed[optimizer][part], strict=True))
     assert all(torch.equal(network[name], again[name]) for name in network)
+
+
+def test_the_memory_gathers_what_the_processes_saw(folder, tmp_path, monkeypatch):
+    gathered = []
+    monkeypatch.setattr(stage.Accelerator, "gather", lambda self, rows: gathered.append(rows) or rows)
+    state, _, _ = run(folder, tmp_path, "--stop-at", "2")
+    assert [unit.shape for unit, _ in state["contrast"]] == [rows.shape for rows in gathered[::2]] and len(gathered) == 4
+
+
+def test_processes_draw_people_of_their_own(folder, tmp_path):
+    assert place_of_batches(stage, lambda: run(folder, tmp_path)) == (1, 3)
 
 
 def test_the_networks_file_is_that_of_the_newest_checkpoint_and_says_so(folder, tmp_path):

@@ -139,6 +139,12 @@ def test_candidates_take_the_share_that_is_asked_for(packs):
     assert shares.shape == (2, 5) and np.allclose(shares[:, -1] / shares.sum(1), 0.25)
 
 
+def test_shares_change_over_the_batches_of_all_processes(packs):
+    args = trainer.parse(["landmarker", "--photos", str(packs[0])])
+    alone, three = (trainer.read_batches(args, CONFIGS["tiny"], 32, "head", processes) for processes in (1, 3))
+    assert three.steps == 3 * alone.steps == 3 * CONFIGS["tiny"].steps
+
+
 def found(points: torch.Tensor, log_spread: float = -4.0) -> Found:
     points = points.clone().requires_grad_()
     return Found(points, torch.full(points.shape[:2], log_spread, requires_grad=True), points, points)

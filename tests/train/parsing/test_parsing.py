@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from facerecon.faces.parsing import FaceParser
 from facerecon.types import FaceReconError
+from tests.train.launching import place_of_batches
 from train.checkpointing import whole_checkpoints
 from train.parsing import train as training
 from train.parsing.data import ParsingBatches, read_photos, read_renders, stored_to_crop
@@ -135,6 +136,11 @@ def test_a_stopped_run_equals_a_straight_one(folders: tuple[Path, Path], tmp_pat
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
     with pytest.raises(FaceReconError, match="earlier run"):
         run("broken")
+
+
+def test_processes_draw_crops_of_their_own(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    given = ["--config", "tiny", "--renders", str(folders[0]), "--photos", str(folders[1]), "--output", str(tmp_path)]
+    assert place_of_batches(training, lambda: training.train(training.parse(given))) == (1, 3)
 
 
 def test_overlap_of_classes() -> None:

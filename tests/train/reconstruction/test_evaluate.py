@@ -15,7 +15,7 @@ from facerecon.reconstruction.encoder import HeadEncoder
 from facerecon.reconstruction.reconstructor import HeadReconstructor
 from facerecon.rendering.pictures import render_layer, vertices_in_camera
 from train.reconstruction.config import CONFIGS
-from facerecon.types import Face
+from facerecon.types import Face, FaceReconError
 from train.reconstruction import evaluate_hair, evaluate_people
 from train.reconstruction.evaluate import centered_face, landmark_benchmark
 
@@ -96,3 +96,6 @@ def test_hair_is_measured_by_what_heads_cover_above_the_eyes(reconstructor, tmp_
     assert told["beside_covered"] > 0.9 and told["beside_is_hair"] > 0.9  # below the eyes, before the ears
     monkeypatch.setattr(reconstructor, "with_hair", lambda image, bald, *_: (bald, None))
     assert evaluate_hair.hair_benchmark(reconstructor, tmp_path)["beside_covered"] == 0
+    monkeypatch.setattr(evaluate_hair, "find_faces", lambda images: ([face] * len(images), 1))
+    with pytest.raises(FaceReconError, match="no photo"):
+        evaluate_hair.hair_benchmark(reconstructor, tmp_path)
