@@ -8,17 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from facerecon import __version__
-from facerecon.checkpoints import checkpoint_version, find_checkpoint, find_optional
 from facerecon.demographics.categories import check_demographics
 from facerecon.faces.choose import choose_faces
 from facerecon.faces.masks import FaceMasks
 from facerecon.images import check_photo
+from facerecon.parts import PipelineParts
 from facerecon.restoration.colour import toning
 from facerecon.restoration.photo import (
     align_face,
@@ -46,14 +44,6 @@ from facerecon.types import (
     Result,
 )
 
-_CHECKPOINTS = {"restorer": ("restoration",), "head": ("head",), "reconstructor": ("reconstruction", "appearance", "demographics")}
-# Those that a part uses where they are there: their change, too, is a reason to do photos again.
-_OPTIONAL = {
-    "detector": ("detector", "landmarker", "mouth"),
-    "restorer": ("identity", "quality", "colour", "texture", "parsing"),
-    "reconstructor": ("shape", "identity", "parsing", "detail", "skin"),
-}
-
 ChosenFaces = list[tuple[int, Face]]
 
 
@@ -61,7 +51,7 @@ class NoFaceError(FaceReconError):
     """No face was found."""
 
 
-class FaceReconstructor:
+class FaceReconstructor(PipelineParts):
     """Restores photos of faces and rebuilds the heads in them.
 
     Every part is loaded at its first use, so that a run which only restores never
@@ -76,98 +66,10 @@ class FaceReconstructor:
         detector_options: for ``create_detector``: ``name``, ``threshold``, ``min_face``, ``refine``.
     """
 
-    def __init__(
-        self,
-        detector: Any = None,
-        restorer: Any = None,
-        reconstructor: Any = None,
-        head: Any = None,
-        device: str = "auto",
-        detector_options: dict[str, Any] | None = None,
-    ) -> None:
-        self.device = device
-        self._detector_options = {"refine": True, "device": device, **(detector_options or {})}
-        given = {"detector": detector, "restorer": restorer, "reconstructor": reconstructor, "head": head}
-        self._handed_over = {name: part for name, part in given.items() if part is not None}
-        self.__dict__.update(self._handed_over)
-
     @classmethod
     def from_pretrained(cls, device: str = "auto", **detector_options: Any) -> FaceReconstructor:
         """The shipped networks; ``detector_options`` as in the constructor."""
         return cls(device=device, detector_options=detector_options)
-
-    @cached_property
-    def detector(self) -> Any:
-        """Finds faces."""
-        from facerecon.faces.detect import create_detector
-
-        return create_detector(**self._detector_options)
-
-    @cached_property
-    def restorer(self) -> Any:
-        """Restores crops."""
-        from facerecon.restoration.restorer import FaceRestorer
-
-        return FaceRestorer.from_pretrained(device=self.device)
-
-    @cached_property
-    def colouriser(self) -> Any:
-        """Colours monochrome photos."""
-        from facerecon.restoration.colouring import Colouriser
-
-        return Colouriser.from_pretrained(device=self.device)
-
-    @cached_property
-    def parser(self) -> Any:
-        """Tells face and hair from what is before and behind them; None where its weights are missing."""
-        from facerecon.faces.parsing import FaceParser
-
-        return FaceParser.shipped(self.device)
-
-    @cached_property
-    def scorer(self) -> Any:
-        """Says how far a restored face may be believed."""
-        from facerecon.restoration.scoring import FaceScorer
-
-        return FaceScorer(device=self.device)
-
-    @cached_property
-    def head(self) -> Any:
-        """The morphable head that reconstructions are parameters of."""
-        from facerecon.head.model import HeadModel
-
-        return HeadModel.from_pretrained()
-
-    @cached_property
-    def reconstructor(self) -> Any:
-        """Rebuilds heads."""
-        from facerecon.reconstruction.reconstructor import HeadReconstructor
-
-        return HeadReconstructor.from_pretrained(device=self.device, head=self.head, parser=self.parser)
-
-    def load(self, restoration: bool = True, reconstruction: bool = True) -> None:
-        """Loads what the next call needs now, so that it does not wait; raises FaceReconError as that call would."""
-        for part in ["detector"] + ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction:
-            getattr(self, part)
-
-    def versions(self, restoration: bool = True, reconstruction: bool = True) -> dict[str, str]:
-        """Which code and weights the results come from; loads no network.
-
-        Raises:
-            CheckpointError: a checkpoint that is needed was not found.
-        """
-        parts = ["detector"] + ["restorer"] * restoration + ["head", "reconstructor"] * reconstruction
-        versions = {"facerecon": __version__}
-        for part in parts:
-            for name in _OPTIONAL.get(part, ()) if part not in self._handed_over else ():
-                if (path := find_optional(name)) is not None:
-                    versions[name] = checkpoint_version(path)
-            for name in _CHECKPOINTS.get(part, ()):
-                if part in self._handed_over:
-                    versions[name] = str(getattr(self._handed_over[part], "version", "custom"))
-                else:
-                    versions[name] = checkpoint_version(find_checkpoint(name))
-        return versions
 
     def restore(
         self,

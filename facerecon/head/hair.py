@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from facerecon.head.hanging_hair import ROW, HangingShell
+from facerecon.head.hanging_hair import ROW, HangingShell, smooth_step
 from facerecon.head.model import HeadModel
 from facerecon.metrics.surfaces import distances_along
 from facerecon.types import HeadParameters
@@ -46,10 +46,10 @@ class HairShell:
         self.center = _sphere_center(template[self.scalp])
         self.directions = _spread_directions(DIRECTIONS)
         inward = _distance_from_rim(template, head.faces.cpu().numpy(), self.scalp)
-        rise = np.clip(inward[self.scalp] / HAIRLINE_M, 0, 1)
+        rise = smooth_step(inward[self.scalp] / HAIRLINE_M)
         shares = self.nearness(self.outward(template[self.scalp]))
         self.hanging = HangingShell(head, float(self.center[2]))
-        self._weights = shares / shares.sum(1, keepdims=True) * (rise * rise * (3 - 2 * rise))[:, None]
+        self._weights = shares / shares.sum(1, keepdims=True) * rise[:, None]
 
     def outward(self, points: np.ndarray) -> np.ndarray:
         """Unit directions (N, 3) from the middle of the skull to points (N, 3), metres in the head's frame."""

@@ -12,6 +12,7 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
 
 from facerecon.head.model import HeadModel
+from facerecon.metrics.surfaces import mesh_edges
 
 HEIGHTS_M = np.linspace(0.06, -0.20, 14)
 """Of the head's frame, from above the ears down to the shoulders."""
@@ -50,9 +51,9 @@ class HangingShell:
         masks = {name: mask.cpu().numpy() for name, mask in head.masks.items()}
         self.axis_z = axis_z
         front = np.interp(template[:, 1], *FRONT_M)
-        self.share = _smooth((front - template[:, 2]) / FRONT_WIDTH_M) * masks["skin"]
+        self.share = smooth_step((front - template[:, 2]) / FRONT_WIDTH_M) * masks["skin"]
         self.ears = [masks["ears"] & (template[:, 0] * sign > 0) for sign in (1, -1)]
-        edges = _edges(head.faces.cpu().numpy())
+        edges = mesh_edges(head.faces.cpu().numpy())
         self._edges = edges[masks["skin"][edges].all(1)].T
         self._spanned = [_spanning(edges, ear) for ear in self.ears]
 
@@ -86,7 +87,7 @@ class HangingShell:
             flat[inner] = weights @ flat[rim]
         hanging = np.asarray(hanging, np.float64)
         width, there = zip(*(_at(side[1:], flat[:, 1]) for side in hanging))
-        left = _smooth(flat[:, 0] / (2 * MIDDLE_M) + 0.5)
+        left = smooth_step(flat[:, 0] / (2 * MIDDLE_M) + 0.5)
         width, there = (left * a + (1 - left) * b for a, b in (width, there))
         away = flat - (0, 0, self.axis_z)
         away[:, 1] = 0
@@ -97,7 +98,7 @@ class HangingShell:
         depth = np.where(direction[:, 2] < 0, back, width)
         reach = sum((np.abs(direction[:, i]) / np.maximum(size, 1e-3)) ** SQUARENESS for i, size in ((0, width), (2, depth)))
         reach = np.maximum(reach, 1e-9) ** (-1 / SQUARENESS)
-        cover = self.share * _smooth(there) * _smooth((reach - radius) / WITHIN_M + 1)
+        cover = self.share * smooth_step(there) * smooth_step((reach - radius) / WITHIN_M + 1)
         for side, ear in zip(hanging, self.ears):
             cover[ear] = cover[ear] * side[0]
         return cover, flat + direction * np.maximum(reach - radius, 0)[:, None]
@@ -109,19 +110,14 @@ def _at(ends: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = ends > 0
     if not known.any():
         return np.zeros_like(height), np.zeros_like(height)
-    above = 1 - _smooth((height - HEIGHTS_M[0]) / FADE_M)
+    above = 1 - smooth_step((height - HEIGHTS_M[0]) / FADE_M)
     return np.interp(height, rising[known], ends[known]), np.interp(height, rising, known.astype(float)) * above
 
 
-def _smooth(t: np.ndarray) -> np.ndarray:
+def smooth_step(t: np.ndarray) -> np.ndarray:
+    """0 below 0, 1 above 1, smooth in between."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
-
-
-def _edges(faces: np.ndarray) -> np.ndarray:
-    """(E, 2) of triangles (F, 3), each once."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    return np.unique(np.sort(edges, axis=1), axis=0)
 
 
 def _spanning(edges: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

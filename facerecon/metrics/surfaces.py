@@ -18,9 +18,14 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
 
 
+def mesh_edges(faces: np.ndarray) -> np.ndarray:
+    """Edges (E, 2) of triangles (F, 3), each once, its smaller vertex first."""
+    return np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0)
+
+
 def distances_along(vertices: np.ndarray, faces: np.ndarray, arcs: list[np.ndarray]) -> list[np.ndarray]:
     """Distance (V,) along the mesh's edges from each of several sets of vertices; infinite where no edge leads."""
-    edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1), axis=0)
+    edges = mesh_edges(faces)
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), (len(vertices),) * 2)
     return [dijkstra(graph, directed=False, indices=arc, min_only=True) for arc in arcs]

@@ -12,6 +12,8 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import splu
 
+from facerecon.metrics.surfaces import mesh_edges
+
 
 class SurfaceGraph:
     """Vertices joined along edges, short edges holding tighter.
@@ -25,9 +27,7 @@ class SurfaceGraph:
         """Args: positions (V, 3) metres; faces (F, 3) of the part of the mesh that takes part."""
         self.count = len(positions)
         self.vertices, local = np.unique(faces, return_inverse=True)
-        local = local.reshape(-1, 3)
-        edges = np.concatenate([local[:, [0, 1]], local[:, [1, 2]], local[:, [2, 0]]])
-        edges = np.unique(np.sort(edges, axis=1), axis=0)
+        edges = mesh_edges(local.reshape(-1, 3))
         points = positions[self.vertices]
         length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
         weight = np.median(length) / np.maximum(length, 0.2 * np.median(length))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facerecon.metrics import landmark_nme, umeyama, vertex_errors
-from facerecon.metrics.surfaces import chamfer_distance, normal_consistency, sample_surface
+from facerecon.metrics.surfaces import chamfer_distance, mesh_edges, normal_consistency, sample_surface
 
 
 def rotation(seed=0):
@@ -102,3 +102,7 @@ def test_two_spheres():
     assert chamfer_distance(a, b) == pytest.approx(0.1, abs=0.012)
     assert normal_consistency(a, na, b, nb) > 0.99 and normal_consistency(a, na, b, -nb) < -0.99
     assert np.allclose((a * na).sum(1), 1, atol=0.02) and abs(a.mean(0)).max() < 0.05
+
+
+def test_each_edge_of_a_mesh_is_there_once():
+    assert mesh_edges(np.array([[0, 1, 2], [2, 1, 3]])).tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]

@@ -13,7 +13,7 @@ from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_projection import project_photo
 from facerecon.rendering.pictures import render_head, vertices_in_camera
 from facerecon.rendering.shading import directional_light, uniform_light
-from tests.reconstruction.test_texture import PHOTO, SIZE, atlas, head, person, photograph, turned, vertices  # noqa: F401
+from tests.reconstruction.test_texture import PHOTO, SIZE, atlas, person, photograph, turned, vertices  # noqa: F401
 
 
 def lit(head, vertices, texture, pose, lamp, ambient=0.12):  # noqa: F811

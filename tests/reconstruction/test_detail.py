@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS, grow_hair
 from facerecon.reconstruction.detail import FLAT, Detailer, normal_map, trust_in
 from facerecon.reconstruction.detail_network import CHANNELS, LIMIT_MM, DetailConfig, DetailNetwork, band, visible
@@ -20,11 +19,6 @@ from facerecon.types import Demographics, HeadParameters
 from tests.fakes import make_face
 
 TINY = DetailConfig(widths=(8, 8), blocks=(1, 1))
-
-
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return HeadModel.from_pretrained()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facerecon.head import HeadModel
 from facerecon.reconstruction.encoder import EncoderConfig, HeadEncoder
 from facerecon.reconstruction.feedback import Anchors, Feedback, FeedbackConfig, sample, spread
 from facerecon.reconstruction.trunk import TrunkConfig
@@ -13,11 +12,6 @@ from facerecon.types import FaceReconError
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
 CONFIG = EncoderConfig(TINY, feedback=FeedbackConfig(anchors=12, local=4, width=32))
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 def test_anchors_cover_the_face_and_do_not_crowd(head):

@@ -7,16 +7,10 @@ import pytest
 import torch
 
 from facerecon.faces.mouth import lip_gap, shut_lips
-from facerecon.head import HeadModel
 from facerecon.reconstruction.camera import seen_yaw
 from facerecon.reconstruction.fitting import fit_landmarks
 from facerecon.rendering import project, to_camera
 from facerecon.types import Demographics, HeadParameters
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 def marks_of(parameters, head):

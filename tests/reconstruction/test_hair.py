@@ -9,19 +9,9 @@ import numpy as np
 import pytest
 
 from facerecon.faces.masks import CLASSES
-from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS, NUMBERS, hair_shell
 from facerecon.reconstruction.hair import measure_hair
 from tests.reconstruction.hair_pictures import MASKS, PHOTO, posed, seen
-
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return HeadModel.from_pretrained()
-
-
-@pytest.fixture(scope="module")
-def bald(head) -> np.ndarray:
-    return head.vertices()[0].numpy()
 
 
 @pytest.mark.parametrize("yaw", [0, 35])

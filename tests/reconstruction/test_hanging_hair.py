@@ -9,7 +9,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facerecon.faces.masks import CLASSES, FaceMasks
-from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS, grow_hair
 from facerecon.head.hanging_hair import HEIGHTS_M, ROW
 from facerecon.reconstruction.camera import points_in_crop
@@ -19,16 +18,6 @@ from tests.reconstruction.hair_pictures import MASKS, PHOTO, posed, seen
 
 WIDTH_M, END_M = 0.11, -0.10
 NECK, HAIR = CLASSES.index("neck"), CLASSES.index("hair")
-
-
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return HeadModel.from_pretrained()
-
-
-@pytest.fixture(scope="module")
-def bald(head) -> np.ndarray:
-    return head.vertices()[0].numpy()
 
 
 @pytest.fixture(scope="module")

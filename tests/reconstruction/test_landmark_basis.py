@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from facerecon.head import HeadModel
 from facerecon.reconstruction.landmark_basis import LandmarkBasis, landmark_basis, yaw_seen
 from facerecon.types import Demographics, HeadParameters
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 def parameters(head, turn=0.0):

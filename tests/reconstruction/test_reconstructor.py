@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import save_file
 
 from facerecon.faces.align import invert, reconstruction_matrix, template_points, transform_points
-from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS
 from facerecon.reconstruction import reconstructor as module
 from facerecon.reconstruction.camera import seen_yaw, turn_light
@@ -21,11 +20,6 @@ from facerecon.reconstruction.trunk import TrunkConfig
 from facerecon.types import CROP_SCALE, Demographics, Face, FaceReconError, PersonShape, ReconstructionOptions
 
 TINY = TrunkConfig(image_size=64, channels=(32, 32, 32, 32), blocks=(1, 1, 1, 1), reduced=32, features=64)
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 @pytest.fixture(scope="module")

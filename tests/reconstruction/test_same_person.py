@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from facerecon.head import HeadModel
 from facerecon.reconstruction.camera import seen_yaw
 from facerecon.reconstruction.quality import assess, frontality
 from facerecon.reconstruction.same_person import exchange_shape, fuse_shapes, put_shape, refit_pose
 from facerecon.types import Demographics, Face, FaceReconError, HeadParameters, PersonShape, Reconstruction
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 def turn(degrees):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from facerecon.faces.masks import CLASSES, FaceMasks
-from facerecon.head import HeadModel
 from facerecon.head.hair import DIRECTIONS, grow_hair, hair_cover
 from facerecon.head.hanging_hair import HEIGHTS_M
 from facerecon.reconstruction.appearance import AppearanceError, load_appearance
@@ -24,11 +23,6 @@ from facerecon.types import Demographics, HeadParameters
 
 SIZE, PHOTO = 512, 480
 BACKGROUND = (90, 110, 140)
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 @pytest.fixture(scope="module")

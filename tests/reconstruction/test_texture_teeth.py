@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from facerecon.head import HeadModel
 from facerecon.reconstruction.texture import unproject
 from facerecon.reconstruction.texture_atlas import atlas_of
 from tests.reconstruction.test_texture import SIZE, person, photograph, turned
 
 SMILE = {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6, "jawOpen": 0.25}
-
-
-@pytest.fixture(scope="module")
-def head():
-    return HeadModel.from_pretrained()
 
 
 @pytest.fixture(scope="module")

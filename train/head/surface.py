@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from facerecon.metrics.surfaces import closest_barycentric, face_normals
+from facerecon.metrics.surfaces import closest_barycentric, face_normals, mesh_edges
 
 CANDIDATES = 16
 """Triangles tried for each closest-point query, nearest centroids first."""
@@ -66,8 +66,7 @@ def uniform_laplacian(faces: np.ndarray, count: int) -> sparse.csr_matrix:
 
 def edge_differences(faces: np.ndarray, count: int) -> sparse.csr_matrix:
     """(E, V) difference operator over the mesh's edges."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    edges = np.unique(edges, axis=0)
+    edges = mesh_edges(faces)
     rows = np.repeat(np.arange(len(edges)), 2)
     return sparse.csr_matrix((np.tile([1.0, -1.0], len(edges)), (rows, edges.ravel())), (len(edges), count))
 
